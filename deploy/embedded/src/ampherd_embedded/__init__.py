@@ -1,0 +1,1 @@
+"""Ampherd without Docker: a supervisor and the ampherd command."""

@@ -1,0 +1,258 @@
+"""The site policy: everything a user tunes, with its unit, default and bounds.
+
+The models hold what one field can say of itself; `policy_check` holds what only the whole can tell; `policy_file`
+turns a file into a policy, or into errors that give file, line, field, reason and remedy.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from functools import cached_property
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from ampherd_core.endpoint import Endpoint, Transport, parse_endpoint
+from ampherd_core.messages import Identifier, MeterRole, Mode
+from ampherd_core.phases import LINES, Line
+
+CONNECTION: Final = "connection"
+"""The id of the tree's root; no circuit may take it."""
+
+METER_TRANSPORTS: Final = {
+    "dsmr": frozenset({Transport.SERIAL, Transport.TCP, Transport.FILE}),
+    "sensorbox": frozenset({Transport.TCP, Transport.RTU, Transport.RTU_OVER_TCP}),
+}
+CHARGER_TRANSPORTS: Final = frozenset({Transport.TCP, Transport.RTU, Transport.RTU_OVER_TCP})
+
+
+class Section(BaseModel):
+    """The base of every part of the policy: frozen, and no field that is not known."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, ignored_types=(cached_property,))
+
+
+class Wiring(StrEnum):
+    """How the connection's lines feed a load."""
+
+    STAR = "star"
+    DELTA = "delta"
+
+
+class Site(Section):
+    """Who and where."""
+
+    id: Identifier = Field("home", description="names the site on the bus: `ampherd/<id>/…`")
+    name: str = Field("Home", max_length=80, description="the title of the page")
+    timezone: str = Field("Europe/Amsterdam", max_length=64, description="IANA time zone, for times of day")
+
+
+class Connection(Section):
+    """The mains: what must never be exceeded."""
+
+    phases: Literal[1, 3] = Field(3, description="number of phases")
+    rating_a: Annotated[float, Field(ge=6, le=200)] = Field(description="main fuse or breaker, A per phase")
+    margin_a: Annotated[float, Field(ge=0, le=50)] = Field(0.5, description="kept free below the rating, A per phase")
+    voltage_v: Annotated[float, Field(ge=100, le=260)] = Field(230, description="nominal voltage a charger sees, V")
+    wiring: Wiring = Field(
+        Wiring.STAR,
+        description="`star`: with neutral; `delta`: 3 x 230 V without, a one-phase charger loads two lines",
+    )
+    house_max_a: Annotated[float, Field(ge=0, le=200)] | None = Field(
+        None,
+        description="the most the house alone ever takes, A per phase; needed only to prove fallbacks above 0",
+    )
+
+    @property
+    def limit_a(self) -> float:
+        """What the balancer holds every phase under, A."""
+        return self.rating_a - self.margin_a
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """The lines that exist."""
+        return LINES[: self.phases]
+
+
+class Circuit(Section):
+    """A part of the installation with a limit of its own, below the connection or another circuit."""
+
+    parent: Identifier = Field(CONNECTION, description="the circuit that feeds this one; `connection` is the mains")
+    limit_a: Annotated[float, Field(ge=6, le=200)] = Field(
+        description="breaker of this circuit less its margin, A per phase"
+    )
+    meter: Identifier | None = Field(None, description="meter (role circuit) that measures the whole circuit")
+    reserve_a: Annotated[float, Field(ge=0, le=200)] = Field(
+        0, description="without a meter: the most that loads other than chargers take here, A per phase"
+    )
+
+
+class DsmrVersion(StrEnum):
+    """Which P1 dialect a meter speaks."""
+
+    AUTO = "auto"
+    V2_2 = "2.2"
+    V4 = "4"
+    V5 = "5"
+    BELGIUM = "be"
+    LUXEMBOURG = "lu"
+    SWEDEN = "se"
+
+
+class Meter(Section):
+    """A device that measures."""
+
+    role: MeterRole = Field(description="what it measures: grid, solar, battery, circuit or charger")
+    driver: Literal["dsmr", "sensorbox"] = Field(description="which driver reads it")
+    source: str = Field(
+        max_length=200,
+        description="where it is: serial, tcp or file for dsmr; tcp, rtu or rtu+tcp for sensorbox",
+    )
+    dsmr: DsmrVersion = Field(DsmrVersion.AUTO, description="P1 dialect; `auto` reads it from the telegram")
+    unit: Annotated[int, Field(ge=1, le=247)] = Field(10, description="Modbus unit address, for sensorbox")
+    currents: Literal["auto", "p1", "ct"] = Field("auto", description="sensorbox: which block gives the currents")
+    ct_ratio: Annotated[float, Field(gt=0, le=10)] = Field(1, description="sensorbox: 2 for 200 A clamps")
+    lines: tuple[Line, ...] = Field(
+        LINES, description="the site line of each of the meter's phases, in the meter's order"
+    )
+    stale_after_s: Annotated[float, Field(ge=2, le=120)] | None = Field(
+        None,
+        description="age from which a sample is stale, s; default 5 for meters of 1 or 2 s, 25 for meters of 10 s",
+    )
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """The source, taken apart."""
+        return parse_endpoint(self.source, METER_TRANSPORTS[self.driver])
+
+    @model_validator(mode="after")
+    def _source_fits(self) -> Meter:
+        parse_endpoint(self.source, METER_TRANSPORTS[self.driver])
+        return self
+
+
+class DriverName(StrEnum):
+    """The wallboxes that an agent can drive."""
+
+    SMARTEVSE_V2 = "smartevse-v2"
+    SMARTEVSE_V2_LEGACY = "smartevse-v2-legacy"
+    EDGETECH = "edgetech"
+
+
+class Charger(Section):
+    """One wallbox."""
+
+    name: str = Field("", max_length=80, description="shown to people; default: the id")
+    driver: DriverName = Field(description="which wallbox it is")
+    link: str = Field(max_length=200, description="where it is: tcp://host:port, rtu:///dev/…, rtu+tcp://host:port")
+    unit: Annotated[int, Field(ge=0, le=247)] = Field(1, description="Modbus unit address")
+    circuit: Identifier = Field(CONNECTION, description="the circuit that feeds it")
+    lines: tuple[Line, ...] = Field(
+        LINES,
+        description="phase rotation: the site line on each terminal L1, L2, L3 of the wallbox; one entry for one phase",
+    )
+    min_a: Annotated[float, Field(ge=6, le=80)] = Field(
+        6, description="the least that its car charges at, A (a Zoe needs 8)"
+    )
+    max_a: Annotated[float, Field(ge=6, le=80)] = Field(
+        16, description="the most that wallbox, cable and breaker allow, A"
+    )
+    fallback_a: Annotated[float, Field(ge=0, le=80)] = Field(
+        0, description="offer when no lease holds, A: 0, or a value that the policy proves safe"
+    )
+    failsafe_a: Annotated[float, Field(ge=0, le=80)] | None = Field(
+        None, description="what the wallbox itself offers after a reboot without us, A; default: max_a"
+    )
+    priority: Annotated[int, Field(ge=1, le=9)] = Field(5, description="1 is served first; equals share")
+    mode: Mode = Field(Mode.FAST, description="mode until a user chooses another")
+    meter: Identifier | None = Field(None, description="meter (role charger) that measures what this charger draws")
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """The link, taken apart."""
+        return parse_endpoint(self.link, CHARGER_TRANSPORTS)
+
+    @field_validator("link")
+    @classmethod
+    def _link_fits(cls, link: str) -> str:
+        parse_endpoint(link, CHARGER_TRANSPORTS)
+        return link
+
+    @field_validator("lines")
+    @classmethod
+    def _lines_once(cls, lines: tuple[Line, ...]) -> tuple[Line, ...]:
+        if not lines or len(set(lines)) != len(lines):
+            raise ValueError("each line stands once, for example [L2, L3, L1]")
+        return lines
+
+    @model_validator(mode="after")
+    def _amps_in_order(self) -> Charger:
+        if self.min_a > self.max_a:
+            raise ValueError(f"min_a {self.min_a:g} is above max_a {self.max_a:g}; lower min_a or raise max_a")
+        if self.fallback_a and not self.min_a <= self.fallback_a <= self.max_a:
+            raise ValueError(
+                f"fallback_a {self.fallback_a:g} is neither 0 nor within {self.min_a:g} to {self.max_a:g} A"
+            )
+        return self
+
+
+class Timings(Section):
+    """How long things take, and how patient the balancer is."""
+
+    lease_s: Annotated[float, Field(ge=3, le=30)] = Field(
+        10, description="a grant lapses this long after the stamp it echoes, s"
+    )
+    car_lag_s: Annotated[float, Field(ge=0, le=20)] = Field(
+        6, description="a cut counts as done for this long before it shows, s"
+    )
+    hold_s: Annotated[float, Field(ge=0, le=600)] = Field(
+        30, description="the house counts at its highest of this long, s"
+    )
+    rise_every_s: Annotated[float, Field(ge=1, le=60)] = Field(
+        5, description="least time between two raises of a charger, s"
+    )
+    rise_step_a: Annotated[float, Field(ge=0.5, le=80)] = Field(4, description="largest raise at a time, A")
+    deadband_a: Annotated[float, Field(ge=0, le=5)] = Field(0.5, description="smaller raises are left alone, A")
+    min_on_s: Annotated[float, Field(ge=0, le=3600)] = Field(
+        300, description="a car that started charges at least so long, s"
+    )
+    min_off_s: Annotated[float, Field(ge=0, le=3600)] = Field(
+        120, description="a car that was stopped waits at least so long, s"
+    )
+    turn_s: Annotated[float, Field(ge=60, le=14_400)] = Field(
+        900, description="length of a turn when not all cars fit, s"
+    )
+    reclaim_after_s: Annotated[float, Field(ge=5, le=600)] = Field(
+        60, description="current that a car leaves unused this long is given to others, s"
+    )
+    probe_every_s: Annotated[float, Field(ge=30, le=7200)] = Field(
+        600, description="how often a car that left current unused is offered more, s"
+    )
+
+
+class Policy(Section):
+    """The whole of `site.yaml`."""
+
+    version: Literal[1] = Field(description="of this format")
+    site: Site = Field(default_factory=Site, description="who and where")
+    connection: Connection = Field(description="the mains")
+    circuits: dict[Identifier, Circuit] = Field(default_factory=dict, description="sub-circuits by id")
+    meters: dict[Identifier, Meter] = Field(description="meters by id; exactly one has the role grid")
+    chargers: dict[Identifier, Charger] = Field(
+        max_length=64, description="chargers by id, in the order of their agents' slots"
+    )
+    timings: Timings = Field(default_factory=Timings, description="delays and patience")
+
+    @cached_property
+    def grid_meter(self) -> str:
+        """The id of the meter with the role grid."""
+        return next(meter_id for meter_id, meter in self.meters.items() if meter.role is MeterRole.GRID)
+
+    def circuits_above(self, charger_id: str) -> tuple[str, ...]:
+        """The circuits that feed a charger, innermost first, without the connection."""
+        path: list[str] = []
+        circuit_id = self.chargers[charger_id].circuit
+        while circuit_id != CONNECTION:
+            path.append(circuit_id)
+            circuit_id = self.circuits[circuit_id].parent
+        return tuple(path)

@@ -1,0 +1,258 @@
+"""The runtime that every service shares: settings from the environment, logs, signals, and its life on the bus."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+
+from ampherd_core.bus import BrokerAddress, Inbound, MqttBus, Outbound
+from ampherd_core.clock import SESSION, utc_now
+from ampherd_core.messages import Event, ServiceStatus, Severity
+from ampherd_core.policy import Policy
+from ampherd_core.policy_file import PolicyError, PolicyWatch, load_policy
+from ampherd_core.topics import Topics
+
+POLICY_POLL_S: Final = 1.0
+"""An edit of the policy is taken up within two seconds."""
+
+EXIT_CONFIG: Final = 78
+"""sysexits.h EX_CONFIG: a restart will not help, a person must edit something."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What a process is told by its environment; `docs/deploy.md` lists the names."""
+
+    site: Path
+    broker: BrokerAddress
+    redis_url: str
+    history_url: str
+    state_dir: Path
+    charger: str | None = None
+    heartbeat: Path | None = None
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str] | None = None) -> Environment:
+        """From `AMPHERD_…` variables; `AMPHERD_X_FILE` names a file that holds the value of `AMPHERD_X`."""
+        given = os.environ if environ is None else environ
+        state_dir = Path(_value(given, "STATE_DIR", "/var/lib/ampherd"))
+        heartbeat = _value(given, "HEARTBEAT", "")
+        return cls(
+            site=Path(_value(given, "SITE", "/etc/ampherd/site.yaml")),
+            broker=BrokerAddress.parse(_value(given, "MQTT_URL", "mqtt://localhost:1883")),
+            redis_url=_value(given, "REDIS_URL", "redis://localhost:6379/0"),
+            history_url=_value(given, "HISTORY_URL", f"sqlite://{state_dir}/history.db"),
+            state_dir=state_dir,
+            charger=_value(given, "CHARGER", "") or None,
+            heartbeat=Path(heartbeat) if heartbeat else None,
+            extra={name: value for name, value in given.items() if name.startswith("AMPHERD_")},
+        )
+
+
+def _value(environ: Mapping[str, str], name: str, default: str) -> str:
+    file = environ.get(f"AMPHERD_{name}_FILE")
+    if file:
+        return Path(file).read_text(encoding="utf-8").strip()
+    return environ.get(f"AMPHERD_{name}", default)
+
+
+class Service:
+    """One running service: its policy, its bus, and what it tells about itself.
+
+    Subclasses implement `main`; they override `filters`, `hear`, `connected`, `policy_changed`, `stopping` as needed.
+    """
+
+    def __init__(self, name: str, environment: Environment, policy: Policy) -> None:
+        self.name = name
+        self.environment = environment
+        self.policy = policy
+        self.topics = Topics(policy.site.id)
+        self._since = utc_now()
+        self._policy_error: str | None = None
+        self._watch = PolicyWatch(environment.site)
+        self.bus = MqttBus(
+            environment.broker,
+            f"ampherd-{policy.site.id}-{name}-{SESSION[:6]}",
+            filters=self.filters(),
+            listener=self.hear,
+            on_connect=self._announce,
+            will=Outbound(
+                self.topics.service_status(name),
+                self._status(is_online=False).to_json(),
+                qos=1,
+                is_retained=True,
+            ),
+        )
+
+    def filters(self) -> Sequence[str]:
+        """The topics to hear; asked once, before the subclass's own set-up."""
+        return ()
+
+    def hear(self, message: Inbound) -> Awaitable[None] | None:
+        """One message from the bus; may return a coroutine to await before the next."""
+        raise NotImplementedError
+
+    async def main(self) -> None:
+        """The service's own work, until cancelled."""
+        raise NotImplementedError
+
+    async def connected(self) -> None:
+        """Called at each (re)connection to the bus: say again what is retained."""
+
+    async def policy_changed(self, policy: Policy) -> None:
+        """A new good policy; `self.policy` holds it already."""
+
+    async def stopping(self) -> None:
+        """Told to stop: leave the hardware safe, while the bus still runs."""
+
+    async def event(
+        self,
+        code: str,
+        severity: Severity,
+        text: str,
+        *,
+        charger: str | None = None,
+        meter: str | None = None,
+    ) -> None:
+        """Tell people."""
+        event = Event(
+            at=utc_now(),
+            service=self.name,
+            code=code,
+            severity=severity,
+            text=text[:500],
+            charger=charger,
+            meter=meter,
+        )
+        await self.bus.publish(Outbound(self.topics.event, event.to_json(), qos=1))
+
+    async def run(self) -> None:
+        """Live until SIGTERM or SIGINT; a task that fails ends the process, whose supervisor starts it anew."""
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        bus = asyncio.create_task(self.bus.run(), name="bus")
+        work = {
+            asyncio.create_task(self.main(), name="main"),
+            asyncio.create_task(self._keep_policy(), name="policy"),
+            asyncio.create_task(self._beat(), name="heartbeat"),
+            asyncio.create_task(stop.wait(), name="stop"),
+        }
+        done, _ = await asyncio.wait({bus, *work}, return_when=asyncio.FIRST_COMPLETED)
+        await _cancel(work)
+        await self.stopping()
+        await self._say(self._status(is_online=False, detail="stopped"))
+        await _cancel({bus})
+        for task in done:
+            task.result()
+
+    async def _announce(self) -> None:
+        await self._say(self._status(is_online=True))
+        await self.connected()
+
+    async def _say(self, status: ServiceStatus) -> None:
+        await self.bus.publish(
+            Outbound(self.topics.service_status(self.name), status.to_json(), qos=1, is_retained=True)
+        )
+
+    def _status(self, *, is_online: bool, detail: str = "") -> ServiceStatus:
+        return ServiceStatus(
+            service=self.name,
+            is_online=is_online,
+            version=_version(),
+            since=self._since,
+            detail=detail,
+            policy_error=self._policy_error[:500] if self._policy_error else None,
+        )
+
+    async def _keep_policy(self) -> None:
+        with contextlib.suppress(PolicyError):
+            self._watch.poll()
+        while True:
+            await asyncio.sleep(POLICY_POLL_S)
+            try:
+                policy = self._watch.poll()
+                if policy is not None:
+                    await self._take_policy(policy)
+            except PolicyError as err:
+                log.warning("policy_refused", error=str(err))
+                await self._refuse_policy(str(err))
+
+    async def _take_policy(self, policy: Policy) -> None:
+        if policy.site.id != self.policy.site.id:
+            await self._refuse_policy("site.id cannot change while running; restart Ampherd to rename the site")
+            return
+        self.policy = policy
+        self._policy_error = None
+        log.info("policy_taken")
+        await self._say(self._status(is_online=True))
+        await self.policy_changed(policy)
+
+    async def _refuse_policy(self, why: str) -> None:
+        self._policy_error = why
+        await self._say(self._status(is_online=True))
+
+    async def _beat(self) -> None:
+        """Touch the heartbeat file while the event loop turns; the container's health check reads its age."""
+        while True:
+            if self.environment.heartbeat is not None:
+                self.environment.heartbeat.touch()
+            await asyncio.sleep(1.0)
+
+
+async def _cancel(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def start(service_class: type[Service], name: str) -> None:
+    """A service's entry point: settings, logs, policy, then run; a bad policy exits with EX_CONFIG."""
+    configure_logs(name)
+    try:
+        environment = Environment.read()
+        policy = load_policy(environment.site)
+    except (PolicyError, ValueError, OSError) as err:
+        log.error("cannot_start", error=str(err))  # noqa: TRY400 - the message is for the user, a trace is noise
+        sys.exit(EXIT_CONFIG)
+    asyncio.run(service_class(name, environment, policy).run())
+
+
+def configure_logs(service: str) -> None:
+    """JSON lines in a container or a file, colours on a terminal."""
+    renderer = structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
+    level = logging.getLevelName(os.environ.get("AMPHERD_LOG_LEVEL", "INFO").upper())
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level if isinstance(level, int) else logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    structlog.contextvars.bind_contextvars(service=service)
+
+
+def _version() -> str:
+    try:
+        return version("ampherd-core")
+    except PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,150 @@
+"""The bus's topics: the one place that knows how they are spelt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from pydantic import BaseModel
+
+from ampherd_core.messages import (
+    ChargerState,
+    Decision,
+    Event,
+    Grant,
+    MeterStatus,
+    Reading,
+    ServiceStatus,
+    SetResult,
+    SiteState,
+)
+
+Qos = Literal[0, 1]
+
+SETTINGS: Final = ("mode", "max_current", "priority", "phases", "plan")
+"""What a user may set per charger, at `charger/<c>/<setting>/set`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """The topics of one site: each method names one topic, `any` for an id gives a filter."""
+
+    site: str
+
+    @property
+    def root(self) -> str:
+        """The prefix of every topic."""
+        return f"ampherd/{self.site}"
+
+    def reading(self, meter: str) -> str:
+        """A meter's sample."""
+        return f"{self.root}/meter/{meter}/reading"
+
+    def meter_status(self, meter: str) -> str:
+        """A meter's health."""
+        return f"{self.root}/meter/{meter}/status"
+
+    @property
+    def site_state(self) -> str:
+        """The site as the balancer sees it."""
+        return f"{self.root}/site/state"
+
+    def grant(self, charger: str) -> str:
+        """The permission to a charger."""
+        return f"{self.root}/charger/{charger}/grant"
+
+    def charger_state(self, charger: str) -> str:
+        """What a charger does."""
+        return f"{self.root}/charger/{charger}/state"
+
+    def decision(self, charger: str) -> str:
+        """What the balancer wants of a charger, and why."""
+        return f"{self.root}/charger/{charger}/decision"
+
+    def set(self, charger: str, setting: str) -> str:
+        """Where anyone changes a setting."""
+        return f"{self.root}/charger/{charger}/{setting}/set"
+
+    def set_error(self, charger: str, setting: str) -> str:
+        """Where a refused change is explained."""
+        return f"{self.root}/charger/{charger}/{setting}/error"
+
+    def service_status(self, service: str) -> str:
+        """Whether a service runs."""
+        return f"{self.root}/service/{service}/status"
+
+    @property
+    def event(self) -> str:
+        """What a person would want to know."""
+        return f"{self.root}/event"
+
+    def evcc(self, charger: str, name: str) -> str:
+        """A scalar for evcc's custom charger."""
+        return f"{self.root}/evcc/{charger}/{name}"
+
+    def parse(self, topic: str) -> tuple[str, ...] | None:
+        """The topic's levels below the root, or None where it belongs to another site."""
+        head = self.root + "/"
+        return tuple(topic[len(head) :].split("/")) if topic.startswith(head) else None
+
+
+ANY: Final = "+"
+"""Stands for any id in a subscription filter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One row of the bus's contract: who says what, how, and on which topic."""
+
+    topic: str
+    sender: str
+    model: type[BaseModel] | None
+    qos: Qos
+    is_retained: bool
+    summary: str
+
+
+def channels() -> tuple[Channel, ...]:
+    """The whole contract, with `{…}` for the ids."""
+    t = Topics("{site}")
+    return (
+        Channel(t.reading("{meter}"), "meter", Reading, 0, False, "One sample of one meter."),
+        Channel(t.meter_status("{meter}"), "meter", MeterStatus, 1, True, "A meter's health, and why."),
+        Channel(t.site_state, "balancer", SiteState, 0, True, "Phases against their limits, and what limits now."),
+        Channel(
+            t.grant("{charger}"),
+            "balancer",
+            Grant,
+            0,
+            False,
+            "A charger's permission; expires with its lease.",
+        ),
+        Channel(t.charger_state("{charger}"), "charger-agent", ChargerState, 0, True, "What a charger does."),
+        Channel(t.decision("{charger}"), "balancer", Decision, 0, True, "What a charger gets, and why."),
+        Channel(
+            t.set("{charger}", "{setting}"),
+            "anyone",
+            None,
+            1,
+            False,
+            "Change a setting: a plain scalar or JSON.",
+        ),
+        Channel(
+            t.set_error("{charger}", "{setting}"),
+            "balancer",
+            SetResult,
+            1,
+            False,
+            "Why a change was refused.",
+        ),
+        Channel(
+            t.service_status("{service}"),
+            "each service",
+            ServiceStatus,
+            1,
+            True,
+            "Online or offline (last will).",
+        ),
+        Channel(t.event, "each service", Event, 1, False, "What a person would want to know."),
+        Channel(t.evcc("{charger}", "{name}"), "charger-agent, balancer", None, 0, True, "Scalars for evcc."),
+    )

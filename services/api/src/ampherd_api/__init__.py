@@ -1,0 +1,1 @@
+"""REST, live page and history writer."""

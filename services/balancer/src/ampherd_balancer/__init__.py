@@ -1,0 +1,1 @@
+"""Shares the mains capacity among the chargers."""

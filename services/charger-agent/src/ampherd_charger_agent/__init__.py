@@ -1,0 +1,1 @@
+"""Owns one wallbox: its link, its grant and its safety loop."""

@@ -1,0 +1,1 @@
+"""Reads every meter of the site."""

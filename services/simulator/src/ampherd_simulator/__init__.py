@@ -1,0 +1,1 @@
+"""A house, cars and wallboxes that speak the real protocols."""
