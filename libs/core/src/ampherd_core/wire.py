@@ -32,6 +32,7 @@ class Wire:
             first = err.errors(include_url=False, include_input=False)[0]
             where = ".".join(str(part) for part in first["loc"])
             self.refuse("malformed", message.topic, f"{where}: {first['msg']}" if where else first["msg"])
+            return None
 
     def refuse(self, cause: str, topic: str, why: str) -> None:
         """Count a refusal; the first of a cause is a warning, repeats are quiet."""
