@@ -1,0 +1,38 @@
+"""Waiting for a condition with a deadline, instead of sleeping."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+_POLL_S = 0.01
+
+
+async def wait_for(condition: Callable[[], T | Awaitable[T]], deadline_s: float = 5.0, what: str = "") -> T:
+    """The condition's first truthy value; AssertionError when none came within the deadline."""
+    end = time.monotonic() + deadline_s
+    while True:
+        result = condition()
+        value: T = await result if inspect.isawaitable(result) else result
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"did not happen within {deadline_s:g} s: {what or inspect.getsource(condition)}")
+        await asyncio.sleep(_POLL_S)
+
+
+def wait_until(condition: Callable[[], T], deadline_s: float = 5.0, what: str = "") -> T:
+    """The same for tests without an event loop."""
+    end = time.monotonic() + deadline_s
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"did not happen within {deadline_s:g} s: {what or inspect.getsource(condition)}")
+        time.sleep(_POLL_S)
