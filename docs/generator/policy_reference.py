@@ -1,0 +1,146 @@
+"""`docs/policy.md`: every field of the policy, from the models themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final, cast
+
+from ampherd_core.messages import MeterRole, Mode
+from ampherd_core.policy import Charger, Circuit, Connection, DriverName, Meter, Policy, Section, Site, Timings
+from ampherd_core.policy_file import PolicyError, parse_policy
+from pydantic_core import PydanticUndefined
+
+from generator.schemas import Json, JsonObject, schema_of
+from generator.template import filled
+
+_SECTIONS: Final[tuple[tuple[str, type[Section], str], ...]] = (
+    ("version", Policy, "The number of this format, on the first line: `version: 1`."),
+    ("site", Site, "Who and where. May be left out."),
+    ("connection", Connection, "The mains. Ampherd holds every phase under `rating_a` less `margin_a`."),
+    (
+        "circuits.<id>",
+        Circuit,
+        "A sub-board with a breaker of its own. Circuits make a tree: each names its feeder. May be left out.",
+    ),
+    ("meters.<id>", Meter, "A device that measures. Exactly one has the role `grid`."),
+    (
+        "chargers.<id>",
+        Charger,
+        "A wallbox. The order in the file is the order of the agents' slots.",
+    ),
+    ("timings", Timings, "How long things take. The defaults suit most homes. May be left out."),
+)
+
+_UNITS: Final = {"_a": "A", "_s": "s", "_v": "V"}
+
+_MISTAKES: Final = (
+    ("    max_a: 16\n  carport-right:", "    max_a: 16 A\n  carport-right:"),
+    ("    priority: 6 ", "    prority: 6 "),
+    ("    circuit: carport\n    lines: [L1", "    circuit: shed\n    lines: [L1"),
+    ("    min_a: 8 ", "    fallback_a: 10 "),
+)
+"""What a user may get wrong in the example, one edit each."""
+
+
+def page(example: Path) -> str:
+    """The whole page; `example` is the policy that new users start from."""
+    sections = "\n".join(_section(*row) for row in _SECTIONS[1:])
+    return filled(
+        "policy.template.md",
+        sections=sections,
+        errors="\n".join(_errors(example)),
+        roles=_words(MeterRole),
+        modes=_words(Mode),
+        drivers=_words(DriverName),
+    )
+
+
+def _section(name: str, section: type[Section], introduction: str) -> str:
+    schema = schema_of(section)
+    definitions = cast(dict[str, JsonObject], schema.get("$defs", {}))
+    properties = cast(dict[str, JsonObject], schema["properties"])
+    rows = "\n".join(_row(section, field, form, definitions) for field, form in properties.items())
+    return f"""## `{name}`
+{introduction}
+
+| field | unit | default | allowed | meaning |
+| --- | --- | --- | --- | --- |
+{rows}
+"""
+
+
+def _row(section: type[Section], field: str, form: JsonObject, definitions: dict[str, JsonObject]) -> str:
+    unit = next((sign for suffix, sign in _UNITS.items() if field.endswith(suffix)), "")
+    meaning = str(form.get("description", "")).replace("|", "\\|")
+    return f"| `{field}` | {unit} | {_default(section, field)} | {_allowed(form, definitions)} | {meaning} |"
+
+
+def _default(section: type[Section], field: str) -> str:
+    info = section.model_fields[field]
+    if info.is_required():
+        return "**required**"
+    value: object = info.get_default(call_default_factory=True)
+    if value is None or value is PydanticUndefined or value == "":
+        return "none"
+    if isinstance(value, tuple):
+        return f"`[{', '.join(map(str, value))}]`"
+    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
+
+
+def _allowed(form: JsonObject, definitions: dict[str, JsonObject]) -> str:
+    """What a value may be, in words."""
+    choices = form.get("anyOf")
+    if isinstance(choices, list):
+        return " or ".join(_allowed(cast(JsonObject, choice), definitions) for choice in choices)
+    reference = form.get("$ref")
+    if isinstance(reference, str):
+        return _allowed(definitions[reference.rsplit("/", 1)[1]], definitions)
+    words = form.get("enum")
+    if isinstance(words, list):
+        return ", ".join(f"`{word}`" for word in words)
+    return _of_type(form, definitions)
+
+
+def _of_type(form: JsonObject, definitions: dict[str, JsonObject]) -> str:
+    match form.get("type"):
+        case "null":
+            return "nothing"
+        case "array":
+            return f"list of {_allowed(cast(JsonObject, form['items']), definitions)}"
+        case "string" if "pattern" in form:
+            return "an id: lower-case letters, digits, hyphens"
+        case "string":
+            return f"text up to {form['maxLength']} characters" if "maxLength" in form else "text"
+        case kind:
+            return _range(form, "whole number" if kind == "integer" else "number")
+
+
+def _range(form: JsonObject, kind: str) -> str:
+    low = form.get("minimum")
+    above = form.get("exclusiveMinimum")
+    high = form.get("maximum")
+    start = f"above {_number(above)}" if above is not None else f"{_number(low)}"
+    return f"{kind}, {start} to {_number(high)}"
+
+
+def _number(value: Json) -> str:
+    return f"{value:g}" if isinstance(value, int | float) else "any"
+
+
+def _words(kind: type[MeterRole] | type[Mode] | type[DriverName]) -> str:
+    return ", ".join(f"`{word}`" for word in kind)
+
+
+def _errors(example: Path) -> list[str]:
+    text = example.read_text(encoding="utf-8")
+    messages = []
+    for right, wrong in _MISTAKES:
+        if text.count(right) != 1:
+            raise ValueError(f"{example.name} has no single {right!r} to spoil")
+        try:
+            parse_policy(text.replace(right, wrong).encode(), "site.yaml")
+        except PolicyError as err:
+            messages.append(f"    {err}")
+        else:
+            raise ValueError(f"{wrong!r} is no mistake")
+    return messages
