@@ -184,6 +184,8 @@ class ChargerState(Message):
         None, description="what the car draws per line of the site, A; null without a meter"
     )
     max_a: Offer | None = Field(None, description="the most that the wallbox and its cable allow, A")
+    resolution_a: Annotated[float, Field(gt=0, le=10)] = Field(0.1, description="step of the offers it can signal, A")
+    needs_standby: bool = Field(False, description="it sees a newly plugged car only while it offers current")
     power_w: Power | None = None
     voltage_v: tuple[Voltage, Voltage, Voltage] | None = Field(None, description="per line of the site, V")
     session_wh: Energy | None = Field(None, description="energy of this charging session, Wh")
@@ -218,7 +220,7 @@ class Decision(Message):
     target_a: Offer = Field(description="where the offer is heading, A")
     offer_a: Offer = Field(description="the offer now granted, A")
     booked_a: Offer = Field(description="what is reserved for this charger while it is uncertain, A")
-    limited_by: Identifier = Field(description="the code of what limits it")
+    limited_by: Text = Field(description="the code of what limits it")
     reason: Text = Field(description="the same, as a sentence")
     turn_ends_in_s: Seconds | None = None
 

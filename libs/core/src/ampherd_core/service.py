@@ -82,6 +82,7 @@ class Service:
         self.policy = policy
         self.topics = Topics(policy.site.id)
         self._since = utc_now()
+        self.detail = ""
         self._policy_error: str | None = None
         self._watch = PolicyWatch(environment.site)
         self.bus = MqttBus(
@@ -170,13 +171,18 @@ class Service:
             Outbound(self.topics.service_status(self.name), status.to_json(), qos=1, is_retained=True)
         )
 
-    def _status(self, *, is_online: bool, detail: str = "") -> ServiceStatus:
+    async def tell(self, detail: str) -> None:
+        """Say in the service's status what it is doing, for a person."""
+        self.detail = detail
+        await self._say(self._status(is_online=True))
+
+    def _status(self, *, is_online: bool, detail: str | None = None) -> ServiceStatus:
         return ServiceStatus(
             service=self.name,
             is_online=is_online,
             version=_version(),
             since=self._since,
-            detail=detail,
+            detail=self.detail if detail is None else detail,
             policy_error=self._policy_error[:500] if self._policy_error else None,
         )
 

@@ -1,0 +1,186 @@
+"""The target: who should get how much, as the exact optimum of the site's order.
+
+The order: who must not be interrupted, then priority, then the head of the queue, then as many cars as fit at their
+minimum, then the rest of the queue; of what is left, each class of priority in turn shares equally (max-min fair on
+the limits that really bind a car, so what one cannot use goes to those who can).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Final
+
+EXACT_UP_TO: Final = 8
+"""Subsets of this many cars are searched one by one; above it the queue's order decides greedily."""
+
+_EPSILON_A: Final = 1e-6
+
+OWN_MAXIMUM: Final = "own-maximum"
+
+
+@dataclass(frozen=True, slots=True)
+class Car:
+    """One car that wants current: at least `min_a`, at most `max_a` (A per phase).
+
+    `priority` 1 is served first; `rank` is its place in the queue among equals; a pinned car must not be stopped
+    for another; a standby one (an idle car, an empty wallbox that must stand ready) comes after all others.
+    """
+
+    id: str
+    min_a: float
+    max_a: float
+    priority: int = 5
+    rank: int = 0
+    is_pinned: bool = False
+    is_standby: bool = False
+
+    @property
+    def admission_class(self) -> int:
+        """Whose minimum is looked after first."""
+        if self.is_standby:
+            return 99
+        return 0 if self.is_pinned else self.priority
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A hard limit: the offers of its members, each times its weight, stay within `room_a`."""
+
+    code: str
+    room_a: float
+    weights: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """Offers in A by car (0 for a car that is not admitted), and the code of what limits each."""
+
+    offers: Mapping[str, float]
+    limited_by: Mapping[str, str]
+
+
+def allocate(cars: Sequence[Car], limits: Sequence[Limit]) -> Allocation:
+    """The optimum of the order above; every offer is 0 or at least the car's minimum, and no limit is passed."""
+    queue = sorted(cars, key=lambda car: (car.admission_class, car.rank, car.id))
+    admitted = _admit(queue, limits)
+    offers = {car.id: car.min_a if car.id in admitted else 0.0 for car in queue}
+    limited_by = {car.id: _blocker(car, offers, limits) for car in queue if car.id not in admitted}
+    slack = [limit.room_a - _load(limit, offers) for limit in limits]
+    by_priority = sorted((car for car in queue if car.id in admitted), key=_fill_order)
+    for _, group in groupby(by_priority, key=_fill_order):
+        _raise_equally(list(group), limits, slack, offers, limited_by)
+    return Allocation(offers, limited_by)
+
+
+def _fill_order(car: Car) -> int:
+    return 99 if car.is_standby else car.priority
+
+
+def _load(limit: Limit, offers: Mapping[str, float]) -> float:
+    return sum(weight * offers.get(car_id, 0.0) for car_id, weight in limit.weights.items())
+
+
+def _admit(queue: Sequence[Car], limits: Sequence[Limit]) -> frozenset[str]:
+    minima = {car.id: car.min_a for car in queue}
+    if all(_load(limit, minima) <= limit.room_a + _EPSILON_A for limit in limits):
+        return frozenset(minima)
+    if len(queue) <= EXACT_UP_TO:
+        return _best_subset(queue, limits)
+    return _greedy(queue, limits)
+
+
+def _best_subset(queue: Sequence[Car], limits: Sequence[Limit]) -> frozenset[str]:
+    loads = [[limit.weights.get(car.id, 0.0) * car.min_a for limit in limits] for car in queue]
+    rooms = [limit.room_a + _EPSILON_A for limit in limits]
+    classes = [list(group) for _, group in groupby(range(len(queue)), key=lambda place: queue[place].admission_class)]
+    best = max(_feasible_masks(loads, rooms), key=lambda mask: _merit(mask, classes), default=0)
+    return frozenset(car.id for place, car in enumerate(queue) if best >> place & 1)
+
+
+def _feasible_masks(loads: Sequence[Sequence[float]], rooms: Sequence[float]) -> Iterator[int]:
+    """Every set of cars whose minima fit, as a bit mask; sets that contain one that does not are not visited."""
+    frontier = [(0, 0, tuple(rooms))]
+    yield 0
+    while frontier:
+        start, mask, left = frontier.pop()
+        for place in range(start, len(loads)):
+            room = tuple(have - need for have, need in zip(left, loads[place], strict=True))
+            if min((have for have, need in zip(room, loads[place], strict=True) if need), default=0.0) >= 0:
+                yield mask | 1 << place
+                frontier.append((place + 1, mask | 1 << place, room))
+
+
+def _merit(mask: int, classes: Sequence[Sequence[int]]) -> tuple[int, ...]:
+    merit: list[int] = []
+    for places in classes:
+        chosen = [mask >> place & 1 for place in places]
+        merit += [chosen[0], sum(chosen), *chosen]
+    return tuple(merit)
+
+
+def _greedy(queue: Sequence[Car], limits: Sequence[Limit]) -> frozenset[str]:
+    left = [limit.room_a + _EPSILON_A for limit in limits]
+    admitted: set[str] = set()
+    for car in queue:
+        needs = [limit.weights.get(car.id, 0.0) * car.min_a for limit in limits]
+        if all(need <= have for need, have in zip(needs, left, strict=True) if need):
+            admitted.add(car.id)
+            left = [have - need for need, have in zip(needs, left, strict=True)]
+    return frozenset(admitted)
+
+
+def _blocker(car: Car, offers: Mapping[str, float], limits: Sequence[Limit]) -> str:
+    """The limit that is shortest of room for this car's minimum."""
+    own = [limit for limit in limits if limit.weights.get(car.id)]
+    if not own:
+        return OWN_MAXIMUM
+    return min(own, key=lambda limit: limit.room_a - _load(limit, offers) - limit.weights[car.id] * car.min_a).code
+
+
+def _raise_equally(
+    cars: list[Car],
+    limits: Sequence[Limit],
+    slack: list[float],
+    offers: dict[str, float],
+    limited_by: dict[str, str],
+) -> None:
+    """Lift the lowest offers together until each car meets its maximum or a limit; changes its last three arguments."""
+    rising = _freeze(cars, limits, slack, offers, limited_by)
+    while rising:
+        lowest = min(offers[car.id] for car in rising)
+        group = [car for car in rising if offers[car.id] <= lowest + _EPSILON_A]
+        above = [offers[car.id] for car in rising if offers[car.id] > lowest + _EPSILON_A]
+        ceiling = min([car.max_a for car in group] + above)
+        pulls = [sum(limit.weights.get(car.id, 0.0) for car in group) for limit in limits]
+        step = min(
+            [ceiling - lowest] + [max(have, 0.0) / pull for have, pull in zip(slack, pulls, strict=True) if pull]
+        )
+        for car in group:
+            offers[car.id] += step
+        for place, pull in enumerate(pulls):
+            slack[place] -= pull * step
+        rising = _freeze(rising, limits, slack, offers, limited_by)
+
+
+def _freeze(
+    cars: list[Car],
+    limits: Sequence[Limit],
+    slack: Sequence[float],
+    offers: Mapping[str, float],
+    limited_by: dict[str, str],
+) -> list[Car]:
+    """The cars that can still rise; notes for the others what stopped them."""
+    tight = [limit for limit, have in zip(limits, slack, strict=True) if have <= _EPSILON_A]
+    rising: list[Car] = []
+    for car in cars:
+        if offers[car.id] >= car.max_a - _EPSILON_A:
+            limited_by[car.id] = OWN_MAXIMUM
+            continue
+        code = next((limit.code for limit in tight if limit.weights.get(car.id)), None)
+        if code is None:
+            rising.append(car)
+        else:
+            limited_by[car.id] = code
+    return rising

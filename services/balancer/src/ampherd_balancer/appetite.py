@@ -1,0 +1,111 @@
+"""What a car can use: the lines it takes, the most it seems to want, and whether it wants anything at all."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ampherd_core.messages import IecState
+from ampherd_core.phases import LINES, Line, Phases
+from ampherd_core.policy import Timings
+
+USED_ABOVE_A: Final = 1.0
+"""A phase that carries more is in use (evcc and SmartEVSE draw the line there too)."""
+
+SURE_ABOVE_A: Final = 4.0
+"""A car that draws this much on one line shows by the others which lines it leaves."""
+
+SURE_AFTER_S: Final = 15.0
+"""How long it must show it: three-phase cars start their phases one after the other."""
+
+UNUSED_A: Final = 1.5
+"""Cars draw 0.3 to 1 A less than offered; more than this is left unused."""
+
+SPARE_A: Final = 1.0
+"""Stays offered above what such a car draws, so that it shows when it wants more."""
+
+
+class Appetite:
+    """One car's habits since it was plugged in; feed it every fresh state."""
+
+    def __init__(self, lines: tuple[Line, ...], timings: Timings) -> None:
+        self._wired = lines
+        self._timings = timings
+        self.forget()
+
+    def forget(self) -> None:
+        """Another car may come: every wired line may be used, and as much as the wallbox allows."""
+        self._lines = self._wired
+        self._fewer_since_s: float | None = None
+        self._unused_since_s: float | None = None
+        self._most_drawn_a = 0.0
+        self._idle_since_s: float | None = None
+        self._cap_a: float | None = None
+        self._is_idle = False
+        self._probe_s = float("-inf")
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """The site lines that the car uses, all wired ones until it has shown which."""
+        return self._lines
+
+    @property
+    def cap_a(self) -> float | None:
+        """The most that it makes use of, A; None while that is not known."""
+        return self._cap_a
+
+    @property
+    def is_idle(self) -> bool:
+        """It was offered current for a while and took none: full, or waiting for its own timer."""
+        return self._is_idle
+
+    def heard(self, iec_state: IecState, offer_a: float, drawn: Phases | None, now_s: float) -> None:
+        """One fresh state: what the wallbox offers and what the car draws per line (None without a meter)."""
+        if not iec_state.is_connected:
+            self.forget()
+            return
+        drawn_a = max(drawn) if drawn is not None else None
+        self._note_idle(iec_state, offer_a, drawn_a, now_s)
+        if drawn is None or drawn_a is None or not iec_state.is_charging:
+            self._fewer_since_s = self._unused_since_s = None
+            return
+        self._note_lines(drawn, drawn_a, now_s)
+        self._note_unused(offer_a, drawn_a, now_s)
+
+    def _note_idle(self, iec_state: IecState, offer_a: float, drawn_a: float | None, now_s: float) -> None:
+        takes = iec_state.is_charging and (drawn_a is None or drawn_a > USED_ABOVE_A)
+        if takes:
+            self._is_idle, self._idle_since_s = False, None
+        elif offer_a <= 0:
+            self._idle_since_s = None
+            if self._is_idle and now_s - self._probe_s >= self._timings.probe_every_s:
+                self._is_idle = False
+        elif self._idle_since_s is None:
+            self._idle_since_s = now_s
+        elif not self._is_idle and now_s - self._idle_since_s >= self._timings.reclaim_after_s:
+            self._is_idle, self._probe_s = True, now_s
+
+    def _note_lines(self, drawn: Phases, drawn_a: float, now_s: float) -> None:
+        used = tuple(line for line in LINES if line in self._wired and drawn[line.place] > USED_ABOVE_A)
+        if not set(used) <= set(self._lines):
+            self._lines = tuple(line for line in LINES if line in self._lines or line in used)
+        if drawn_a < SURE_ABOVE_A or len(used) >= len(self._lines):
+            self._fewer_since_s = None
+        elif self._fewer_since_s is None:
+            self._fewer_since_s = now_s
+        elif now_s - self._fewer_since_s >= SURE_AFTER_S:
+            self._lines, self._fewer_since_s = used, None
+
+    def _note_unused(self, offer_a: float, drawn_a: float, now_s: float) -> None:
+        if self._cap_a is not None and (
+            drawn_a > offer_a - SPARE_A / 2 or now_s - self._probe_s >= self._timings.probe_every_s
+        ):
+            self._cap_a, self._unused_since_s = None, None
+        if drawn_a >= offer_a - UNUSED_A:
+            self._unused_since_s = None
+        elif self._unused_since_s is None:
+            self._unused_since_s, self._most_drawn_a = now_s, drawn_a
+        else:
+            self._most_drawn_a = max(self._most_drawn_a, drawn_a)
+            if now_s - self._unused_since_s >= self._timings.reclaim_after_s:
+                self._cap_a, self._probe_s = self._most_drawn_a + SPARE_A, now_s
+                self._unused_since_s = None

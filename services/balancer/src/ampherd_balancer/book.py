@@ -1,0 +1,125 @@
+"""What one charger is booked at: the most that its wallbox may let a car draw, whatever was lost or is late.
+
+Only a confirmed lower offer frees current, and only once the car has followed it. Silence frees nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from ampherd_core.messages import ChargerState, Grant, GrantId, LinkHealth, Stamp
+from ampherd_core.units import CAR_REACTION_S, overdraw_limit_a
+
+SILENT_AFTER_S: Final = 3.0
+"""An agent speaks at least once a second; after three misses its wallbox may be anywhere."""
+
+
+@dataclass(slots=True)
+class _Outstanding:
+    """A grant that the agent may still act on."""
+
+    id: GrantId
+    echo: Stamp
+    lease_s: float
+    offer_a: float
+
+
+@dataclass(slots=True)
+class _Release:
+    """A confirmed lower offer that the car has yet to follow: `held_a` stays booked meanwhile."""
+
+    held_a: float
+    offer_a: float
+    until_s: float
+    is_sure_from_s: float
+
+
+class Book:
+    """The ledger of one charger. `most_a` is what its wallbox may offer when nothing is known of it."""
+
+    def __init__(self, *, fallback_a: float, most_a: float, car_lag_s: float) -> None:
+        self.fallback_a = fallback_a
+        self.most_a = most_a
+        self.car_lag_s = car_lag_s
+        self.confirmed_a: float | None = None
+        self.applied: GrantId | None = None
+        self._outstanding: list[_Outstanding] = []
+        self._release: _Release | None = None
+        self._raised_s = float("-inf")
+        self._drawn_a = 0.0
+        self._is_metered = False
+
+    def granted(self, grant: Grant) -> None:
+        """A grant was sent: from now on the agent may act on it."""
+        last = self._outstanding[-1] if self._outstanding else None
+        if last is not None and last.offer_a == grant.offer_a and last.echo == grant.echo:
+            last.id = grant.id
+        else:
+            self._outstanding.append(_Outstanding(grant.id, grant.echo, grant.lease_s, grant.offer_a))
+
+    def heard(self, state: ChargerState, drawn_a: float | None, now_s: float) -> None:
+        """A fresh state; `drawn_a` is the most on any line, None where nothing measures it."""
+        self._outstanding = [grant for grant in self._outstanding if _may_act(grant, state)]
+        self._is_metered = drawn_a is not None
+        self._drawn_a = drawn_a or 0.0
+        if state.applied is not None and state.link is LinkHealth.OK:
+            self.applied = state.applied
+        if state.offer_a is None or state.link is not LinkHealth.OK:
+            return
+        before = self.confirmed_a
+        if before is None or state.offer_a > before:
+            self._raised_s = now_s
+        elif state.offer_a < before:
+            self._lowered(before, state.offer_a, now_s)
+        self.confirmed_a = state.offer_a
+
+    def _lowered(self, before_a: float, offer_a: float, now_s: float) -> None:
+        held_a = max(before_a, self._release.held_a) if self._release else before_a
+        self._release = _Release(
+            held_a=held_a,
+            offer_a=offer_a,
+            until_s=now_s + max(CAR_REACTION_S, self.car_lag_s),
+            # A raise just before may still be on its way into the car: what it draws now proves nothing yet.
+            is_sure_from_s=self._raised_s + max(CAR_REACTION_S, self.car_lag_s),
+        )
+
+    def booked_a(self, now_s: float, *, is_reachable: bool) -> float:
+        """The commitment, A per phase, on every line that the charger uses."""
+        if self.confirmed_a is None:
+            return self.most_a
+        booked_a = max([self.confirmed_a, self.fallback_a, *(grant.offer_a for grant in self._outstanding)])
+        booked_a = max(booked_a, self._held_a(now_s), self.overdrawn_a(now_s))
+        return booked_a if is_reachable else max(booked_a, self.most_a)
+
+    def overdrawn_a(self, now_s: float) -> float:
+        """What the car draws although its offer is lower and its time to follow is over; else 0."""
+        if self.confirmed_a is None or (self._release is not None and now_s < self._release.until_s):
+            return 0.0
+        return self._drawn_a if self._drawn_a > overdraw_limit_a(self.confirmed_a) else 0.0
+
+    def is_settled(self, offer_a: float, step_a: float) -> bool:
+        """Whether the wallbox confirmed `offer_a` to its own step, and no higher grant may still be acted on."""
+        if self.confirmed_a is None or abs(self.confirmed_a - offer_a) >= step_a + 1e-6:
+            return False
+        return all(grant.offer_a <= offer_a for grant in self._outstanding)
+
+    def _held_a(self, now_s: float) -> float:
+        release = self._release
+        if release is None:
+            return 0.0
+        has_followed = (
+            self._is_metered and now_s >= release.is_sure_from_s and self._drawn_a <= overdraw_limit_a(release.offer_a)
+        )
+        if now_s >= release.until_s or has_followed:
+            self._release = None
+            return 0.0
+        return release.held_a
+
+
+def _may_act(grant: _Outstanding, state: ChargerState) -> bool:
+    if grant.echo.session != state.stamp.session:
+        return False
+    if state.applied is not None and not grant.id.is_newer_than(state.applied):
+        return False
+    return state.stamp.at_s <= grant.echo.at_s + grant.lease_s

@@ -1,0 +1,339 @@
+"""The balancer's mind: messages and the time go in, grants come out. No clock, no socket, no thread.
+
+It is what runs in production, in the simulator's virtual time and under fault injection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ampherd_core.messages import ChargerState, Grant, GrantId, MeterRole, Mode, Reading
+from ampherd_core.phases import ZERO, Phases, add
+from ampherd_core.policy import CONNECTION, Policy
+
+from ampherd_balancer.allocate import Allocation, Car, Limit, allocate
+from ampherd_balancer.desk import Desk
+from ampherd_balancer.estimate import House
+from ampherd_balancer.hearing import Sender
+from ampherd_balancer.site import Node, limits, nodes
+from ampherd_balancer.transition import Position, floor_to, transition
+from ampherd_balancer.turns import Turns
+
+GAP_S: Final = 3.0
+"""A longer pause between two decisions means the process was frozen: others may have led meanwhile."""
+
+REPEAT_S: Final = 0.95
+"""A grant is state: it is repeated every second, a little early so that a 1 s tick never skips one."""
+
+EMERGENCY_RATIO: Final = 2.0
+"""A phase above twice its limit stops every charger below it (a 2.55 x overload may trip a breaker within 1 s)."""
+
+FENCE_PATIENCE_S: Final = 20.0
+"""A wallbox that is read but has not confirmed the epoch by then is booked at its most (a SmartEVSE takes 8 s)."""
+
+SETTLE_IN_S: Final = 3.0
+"""A new leader gives silent agents this long to be heard before it reckons without them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What limits the site at this moment, for the decision and for people."""
+
+    is_grid_fresh: bool
+    stale_nodes: frozenset[str]
+    is_fenced: bool
+    commanded: frozenset[str]
+    low: Mapping[str, Phases]
+    high: Mapping[str, Phases]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One decision: the grants to send, who should get what, and why."""
+
+    grants: tuple[Grant, ...]
+    situation: Situation
+    target: Allocation
+    must_yield: bool = False
+
+
+@dataclass(slots=True)
+class _Metered:
+    """One metered node: its house, and whether its meter is fresh."""
+
+    house: House
+    sender: Sender
+    heard_s: float = float("-inf")
+    valid_for_s: float = 0.0
+    reading: Reading | None = None
+
+    def is_fresh(self, now_s: float) -> bool:
+        return now_s - self.heard_s <= self.valid_for_s
+
+
+class Balancer:
+    """One leader's reign, under one epoch. `now_s` is its own boot clock and never decreases."""
+
+    def __init__(self, policy: Policy, *, epoch: int, now_s: float) -> None:
+        self.policy = policy
+        self.epoch = epoch
+        self._seq = 0
+        self._began_s = now_s
+        self._decided_s = now_s
+        self.desks: dict[str, Desk] = {}
+        self.meters: dict[str, _Metered] = {}
+        self.side_readings: dict[str, Reading] = {}
+        self.turns = Turns(policy.timings.turn_s)
+        self.higher_epoch: int | None = None
+        self.tree: tuple[Node, ...] = ()
+        self.take_policy(policy, now_s)
+
+    def take_policy(self, policy: Policy, now_s: float) -> None:
+        """Go on under an edited policy; new chargers start unknown, and so booked at their most."""
+        self.policy = policy
+        self.tree = nodes(policy)
+        self.desks = {charger_id: self._desk(charger_id, now_s) for charger_id in policy.chargers}
+        wanted = {node.meter for node in self.tree if node.meter is not None}
+        self.meters = {meter: self.meters.get(meter) or self._metered() for meter in wanted}
+        if self.turns.turn_s != policy.timings.turn_s:
+            self.turns = Turns(policy.timings.turn_s)
+
+    def hear_reading(self, reading: Reading, now_s: float) -> bool:
+        """Take in a meter's sample; False when it is old, repeated or cannot guard what it should."""
+        metered = self.meters.get(reading.meter)
+        if metered is None:
+            return self._hear_side(reading, now_s)
+        at_s = metered.sender.hear(reading.stamp, now_s)
+        load = _guard(reading, len(self.policy.connection.lines))
+        if at_s is None or load is None or now_s - at_s > reading.valid_for_s:
+            return False
+        metered.heard_s, metered.valid_for_s, metered.reading = at_s, reading.valid_for_s, reading
+        metered.house.note(min(at_s, now_s), load)
+        return True
+
+    def hear_state(self, state: ChargerState, now_s: float) -> bool:
+        """Take in a charger's state; False when it is not ours, repeated or late."""
+        desk = self.desks.get(state.charger)
+        if desk is None:
+            return False
+        if state.applied is not None and state.applied.epoch > self.epoch:
+            self.higher_epoch = max(self.higher_epoch or 0, state.applied.epoch)
+        return desk.hear(state, now_s)
+
+    def hear_grant(self, grant: Grant) -> None:
+        """Another balancer's grant: one of a higher epoch ends this reign."""
+        if grant.id.epoch > self.epoch:
+            self.higher_epoch = max(self.higher_epoch or 0, grant.id.epoch)
+
+    def decide(self, now_s: float) -> Outcome:
+        """Who may draw how much from now on; call it at each grid reading and at least once a second."""
+        was_frozen = now_s - self._decided_s > GAP_S
+        self._decided_s = now_s
+        situation = self._situation(now_s)
+        if was_frozen or self.higher_epoch is not None:
+            return Outcome((), situation, Allocation({}, {}), must_yield=True)
+        if not situation.is_grid_fresh:
+            target = Allocation({desk.id: desk.charger.fallback_a for desk in self.desks.values()}, {})
+            return Outcome(self._grants(target.offers, now_s), situation, target)
+        target = self._target(situation, now_s)
+        return Outcome(self._grants(self._offers(situation, target, now_s), now_s), situation, target)
+
+    def _situation(self, now_s: float) -> Situation:
+        unseen = {desk.id: desk.booked(now_s) for desk in self.desks.values() if not self._obeys(desk, now_s)}
+        low: dict[str, Phases] = {}
+        high: dict[str, Phases] = {}
+        stale = set()
+        for node in self.tree:
+            if node.meter is None:
+                low[node.id] = high[node.id] = (node.reserve_a,) * 3
+            else:
+                metered = self.meters[node.meter]
+                if not metered.is_fresh(now_s):
+                    stale.add(node.id)
+                traces = [self.desks[charger].trace for charger in node.chargers if charger not in unseen]
+                hidden = _sum(booked for charger, booked in unseen.items() if charger in node.chargers)
+                low[node.id], high[node.id] = metered.house.interval(traces, hidden, now_s)
+            low[node.id], high[node.id] = self._with_fixed(node, low[node.id], high[node.id], unseen, now_s)
+        return Situation(
+            is_grid_fresh=CONNECTION not in stale,
+            stale_nodes=frozenset(stale),
+            is_fenced=self._is_fenced(now_s),
+            commanded=frozenset(self.desks.keys() - unseen.keys()),
+            low=low,
+            high=high,
+        )
+
+    def _with_fixed(
+        self, node: Node, low: Phases, high: Phases, unseen: Mapping[str, Phases], now_s: float
+    ) -> tuple[Phases, Phases]:
+        """Add what chargers below the node take that no grant can change now."""
+        for charger in node.chargers:
+            if charger in unseen:
+                low, high = add(low, unseen[charger]), add(high, unseen[charger])
+            else:
+                desk = self.desks[charger]
+                stuck_a = desk.stuck_a(now_s)
+                if stuck_a > 0:
+                    stuck = tuple(stuck_a if line in desk.lines else 0.0 for line in ("L1", "L2", "L3"))
+                    low = add(low, (stuck[0], stuck[1], stuck[2]))
+        return low, high
+
+    def _obeys(self, desk: Desk, now_s: float) -> bool:
+        """Whether grants reach the wallbox; one that never confirmed this epoch counts as lost after a while."""
+        return desk.is_reachable(now_s) and (self._follows(desk) or now_s - self._began_s < FENCE_PATIENCE_S)
+
+    def _follows(self, desk: Desk) -> bool:
+        return desk.book.applied is not None and desk.book.applied.epoch == self.epoch
+
+    def _is_fenced(self, now_s: float) -> bool:
+        """Whether every charger follows this epoch, but for those that have stayed silent."""
+        is_settled_in = now_s - self._began_s >= SETTLE_IN_S
+        return all(
+            self._follows(desk) or (is_settled_in and not self._obeys(desk, now_s)) for desk in self.desks.values()
+        )
+
+    def _target(self, situation: Situation, now_s: float) -> Allocation:
+        wanting = [desk for desk in self.desks.values() if self._wants(desk, situation)]
+        queue = [desk.id for desk in wanting if not desk.appetite.is_idle and desk.is_connected]
+        ranks = self.turns.order(queue, now_s)
+        cars = [self._car(desk, ranks, now_s) for desk in wanting if desk.granted_a > 0 or desk.waits_s(now_s) == 0]
+        target = allocate(cars, self._limits(situation.high, situation.commanded))
+        self.turns.served([car_id for car_id, offer_a in target.offers.items() if offer_a > 0], now_s)
+        return target
+
+    def _wants(self, desk: Desk, situation: Situation) -> bool:
+        if desk.mode is Mode.OFF or desk.id not in situation.commanded or desk.ceiling_a < desk.charger.min_a:
+            return False
+        if any(circuit in situation.stale_nodes for circuit in self.policy.circuits_above(desk.id)):
+            return False
+        return desk.is_connected or (desk.state is not None and desk.state.needs_standby)
+
+    def _car(self, desk: Desk, ranks: Mapping[str, int], now_s: float) -> Car:
+        is_standby = desk.id not in ranks
+        return Car(
+            id=desk.id,
+            min_a=desk.charger.min_a,
+            max_a=desk.charger.min_a if is_standby else desk.useful_a,
+            priority=desk.priority,
+            rank=ranks.get(desk.id, 0),
+            is_pinned=desk.is_pinned(now_s),
+            is_standby=is_standby,
+        )
+
+    def _offers(self, situation: Situation, target: Allocation, now_s: float) -> Mapping[str, float]:
+        ceilings = self._ceilings(situation, now_s)
+        positions = [self._position(desk, situation, target, ceilings, now_s) for desk in self.desks.values()]
+        may_raise = situation.is_fenced
+        return transition(
+            positions,
+            self._limits(situation.high, situation.commanded),
+            self.policy.timings,
+            now_s,
+            may_raise=may_raise,
+        )
+
+    def _ceilings(self, situation: Situation, now_s: float) -> Mapping[str, float]:
+        """The cut: what each charger may keep of its grant under the limits as they certainly are."""
+        running = [desk for desk in self.desks.values() if desk.granted_a > 0 and self._wants(desk, situation)]
+        cars = [
+            Car(
+                id=desk.id,
+                min_a=min(desk.charger.min_a, desk.granted_a),
+                max_a=min(desk.granted_a, desk.ceiling_a),
+                priority=desk.priority,
+                is_pinned=desk.is_pinned(now_s),
+                is_standby=not desk.is_charging,
+            )
+            for desk in running
+        ]
+        offers = dict.fromkeys(situation.commanded, 0.0)
+        offers.update(allocate(cars, self._limits(situation.low, situation.commanded)).offers)
+        for node in self.tree:
+            if self._is_emergency(node):
+                offers.update(dict.fromkeys(node.chargers, 0.0))
+        for desk in self.desks.values():
+            if any(circuit in situation.stale_nodes for circuit in self.policy.circuits_above(desk.id)):
+                offers[desk.id] = desk.charger.fallback_a
+        return offers
+
+    def _is_emergency(self, node: Node) -> bool:
+        load = self.meters[node.meter].house.load if node.meter is not None else None
+        return load is not None and max(load) > EMERGENCY_RATIO * node.limit_a
+
+    def _position(
+        self, desk: Desk, situation: Situation, target: Allocation, ceilings: Mapping[str, float], now_s: float
+    ) -> Position:
+        is_commanded = desk.id in situation.commanded
+        target_a = _floor(target.offers.get(desk.id, 0.0), desk) if is_commanded else desk.granted_a
+        ceiling_a = ceilings.get(desk.id, desk.granted_a)
+        return Position(
+            id=desk.id,
+            granted_a=desk.granted_a,
+            booked_a=desk.booked_a(now_s),
+            target_a=target_a,
+            ceiling_a=_floor(ceiling_a, desk) if ceiling_a < desk.granted_a else ceiling_a,
+            min_a=desk.charger.min_a,
+            step_a=desk.step_a,
+            changed_s=desk.changed_s,
+            is_settled=is_commanded and desk.is_settled(),
+        )
+
+    def _limits(self, others: Mapping[str, Phases], commanded: frozenset[str]) -> Sequence[Limit]:
+        """The limits among the chargers that can be commanded; what the others take stands in `others`."""
+        used = {desk.id: desk.lines if desk.id in commanded else () for desk in self.desks.values()}
+        return limits(self.policy, self.tree, others, used)
+
+    def _grants(self, offers: Mapping[str, float], now_s: float) -> tuple[Grant, ...]:
+        """Grants for changed offers at once, for the others every second."""
+        grants = []
+        for desk in self.desks.values():
+            offer_a = round(offers.get(desk.id, desk.granted_a), 3)
+            if offer_a == desk.granted_a and now_s - desk.sent_s < REPEAT_S:
+                continue
+            self._seq += 1
+            grant = desk.grant(offer_a, GrantId(epoch=self.epoch, seq=self._seq), "", now_s)
+            if grant is not None:
+                grants.append(grant)
+        return tuple(grants)
+
+    def _hear_side(self, reading: Reading, now_s: float) -> bool:
+        if reading.role is MeterRole.CHARGER:
+            for desk in self.desks.values():
+                if desk.charger.meter == reading.meter:
+                    desk.hear_meter(reading, now_s)
+        self.side_readings[reading.meter] = reading
+        return True
+
+    def _desk(self, charger_id: str, now_s: float) -> Desk:
+        desk = self.desks.get(charger_id)
+        if desk is None or desk.charger.lines != self.policy.chargers[charger_id].lines:
+            return Desk(charger_id, self.policy, now_s)
+        desk.take_policy(self.policy)
+        return desk
+
+    def _metered(self) -> _Metered:
+        return _Metered(House(self.policy.timings.hold_s), Sender())
+
+
+def _guard(reading: Reading, lines: int) -> Phases | None:
+    """The reading's guard current per line (A), or None when a line of the connection is missing."""
+    samples = reading.phases
+    if any(sample is None for sample in samples[:lines]):
+        return None
+    one, two, three = (sample.guard_a if sample is not None else 0.0 for sample in samples)
+    return one, two, three
+
+
+def _sum(quantities: Iterable[Phases]) -> Phases:
+    total = ZERO
+    for quantity in quantities:
+        total = add(total, quantity)
+    return total
+
+
+def _floor(amps: float, desk: Desk) -> float:
+    """`amps` rounded down to what the wallbox can signal; what would fall below the minimum is 0."""
+    floored = floor_to(amps, desk.step_a)
+    return floored if floored >= desk.charger.min_a - 1e-6 else 0.0

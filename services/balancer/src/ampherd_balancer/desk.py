@@ -1,0 +1,206 @@
+"""All that the balancer knows of one charger: what it said, what it was granted, what its user wants."""
+
+from __future__ import annotations
+
+from ampherd_core.messages import ChargerState, Grant, GrantId, IecState, LinkHealth, Mode, Reading
+from ampherd_core.phases import ZERO, Line, Phases, on_lines
+from ampherd_core.policy import Charger, Policy
+from ampherd_core.units import MAX_OFFER_A
+
+from ampherd_balancer.appetite import Appetite
+from ampherd_balancer.book import SILENT_AFTER_S, Book
+from ampherd_balancer.hearing import Sender
+from ampherd_balancer.settings import Wishes
+from ampherd_balancer.site import loads
+from ampherd_balancer.traces import Trace
+
+TRACE_S = 30.0
+"""How long drawn currents are remembered: longer than any meter's period and any car's lag together."""
+
+
+class Desk:
+    """One charger's desk; times are on the balancer's clock."""
+
+    def __init__(self, charger_id: str, policy: Policy, now_s: float) -> None:
+        self.id = charger_id
+        self.policy = policy
+        self.wishes = Wishes()
+        self.state: ChargerState | None = None
+        self.granted_a = 0.0
+        self.changed_s = now_s
+        self.sent_s = float("-inf")
+        self._sender = Sender()
+        self._heard_s = float("-inf")
+        self._metered: tuple[float, Phases] | None = None
+        self._started_s: float | None = None
+        self._stopped_s = float("-inf")
+        charger, timings = self.charger, policy.timings
+        most_a = max(charger.max_a, charger.failsafe_a or 0.0, charger.fallback_a)
+        self.book = Book(fallback_a=charger.fallback_a, most_a=most_a, car_lag_s=timings.car_lag_s)
+        self.appetite = Appetite(charger.lines, timings)
+        self.trace = Trace(TRACE_S)
+
+    @property
+    def charger(self) -> Charger:
+        """The charger's section of the policy."""
+        return self.policy.chargers[self.id]
+
+    @property
+    def mode(self) -> Mode:
+        """The user's choice, or the policy's."""
+        return self.wishes.mode or self.charger.mode
+
+    @property
+    def priority(self) -> int:
+        """The user's choice, or the policy's; 1 is served first."""
+        return self.wishes.priority or self.charger.priority
+
+    @property
+    def ceiling_a(self) -> float:
+        """The most that policy, user, wallbox and cable allow, A."""
+        told_a = self.state.max_a if self.state is not None and self.state.max_a is not None else MAX_OFFER_A
+        wished_a = self.wishes.max_a if self.wishes.max_a is not None else MAX_OFFER_A
+        return min(self.charger.max_a, told_a, wished_a)
+
+    @property
+    def useful_a(self) -> float:
+        """The ceiling, or less where the car leaves current unused, A."""
+        cap_a = self.appetite.cap_a
+        return self.ceiling_a if cap_a is None else min(self.ceiling_a, max(self.charger.min_a, cap_a))
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """The site lines that it loads."""
+        return self.appetite.lines
+
+    @property
+    def iec_state(self) -> IecState | None:
+        """The state of the vehicle interface, None until heard."""
+        return self.state.iec_state if self.state is not None else None
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether a car is plugged in, as far as is known."""
+        return self.iec_state is not None and self.iec_state.is_connected
+
+    @property
+    def is_charging(self) -> bool:
+        """Whether its car may draw now."""
+        return self.iec_state is not None and self.iec_state.is_charging
+
+    @property
+    def step_a(self) -> float:
+        """The step of its offers, A."""
+        return self.state.resolution_a if self.state is not None else 1.0
+
+    def hear(self, state: ChargerState, now_s: float) -> bool:
+        """Take in a state; False for a repeat or a latecomer."""
+        is_new = self.state is None or state.stamp.session != self.state.stamp.session
+        at_s = self._sender.hear(state.stamp, now_s)
+        if at_s is None:
+            return False
+        self.state, self._heard_s = state, at_s
+        drawn = self._drawn(state, now_s)
+        self.book.heard(state, max(drawn) if drawn is not None else None, now_s)
+        if state.iec_state is not None and state.offer_a is not None and state.link is LinkHealth.OK:
+            self._note_drawn(state.iec_state, state.offer_a, drawn, min(at_s, now_s))
+            self.appetite.heard(state.iec_state, state.offer_a, drawn, now_s)
+            if is_new or self.book.applied is None or state.is_fallback:
+                self._follow(state.offer_a, now_s)
+        return True
+
+    def hear_meter(self, reading: Reading, now_s: float) -> None:
+        """Take in a reading of the charger's own meter."""
+        one, two, three = (sample.guard_a if sample is not None else 0.0 for sample in reading.phases)
+        self._metered = now_s + reading.valid_for_s, (max(0.0, one), max(0.0, two), max(0.0, three))
+
+    def is_fresh(self, now_s: float) -> bool:
+        """Whether its agent was heard lately."""
+        return now_s - self._heard_s <= SILENT_AFTER_S
+
+    def is_reachable(self, now_s: float) -> bool:
+        """Whether its agent is heard and reaches the wallbox."""
+        state = self.state
+        return state is not None and self.is_fresh(now_s) and state.link is LinkHealth.OK and state.offer_a is not None
+
+    def is_pinned(self, now_s: float) -> bool:
+        """Whether its car started too short ago to be stopped for another."""
+        return (
+            self.granted_a > 0
+            and self.is_charging
+            and self._started_s is not None
+            and now_s - self._started_s < self.policy.timings.min_on_s
+        )
+
+    def waits_s(self, now_s: float) -> float:
+        """How long its contactor rests yet, s; 0 when it may start."""
+        return max(0.0, self._stopped_s + self.policy.timings.min_off_s - now_s)
+
+    def booked(self, now_s: float) -> Phases:
+        """The commitment on the lines that it loads, A."""
+        return on_lines(self.lines, self.booked_a(now_s))
+
+    def booked_a(self, now_s: float) -> float:
+        """The commitment, A per phase."""
+        return self.book.booked_a(now_s, is_reachable=self.is_reachable(now_s))
+
+    def stuck_a(self, now_s: float) -> float:
+        """What it takes above its grant although the time to follow is over, A."""
+        if now_s - self.changed_s <= self.policy.timings.car_lag_s:
+            return 0.0
+        standing_a = max(self.book.confirmed_a or 0.0, self.book.overdrawn_a(now_s))
+        return max(0.0, standing_a - self.granted_a - self.step_a)
+
+    def is_settled(self) -> bool:
+        """Whether the wallbox confirmed the newest grant, and no other is under way."""
+        return self.book.is_settled(self.granted_a, self.step_a)
+
+    def grant(self, offer_a: float, grant_id: GrantId, reason: str, now_s: float) -> Grant | None:
+        """The grant to send now; None while no stamp was heard to echo."""
+        if self.state is None:
+            return None
+        if offer_a != self.granted_a:
+            self._changed(offer_a, now_s)
+        grant = Grant(
+            charger=self.id,
+            id=grant_id,
+            echo=self.state.stamp,
+            lease_s=self.policy.timings.lease_s,
+            offer_a=offer_a,
+            reason=reason,
+        )
+        self.book.granted(grant)
+        self.sent_s = now_s
+        return grant
+
+    def take_policy(self, policy: Policy) -> None:
+        """Go on under an edited policy that still has this charger."""
+        self.policy = policy
+        charger = self.charger
+        self.book.fallback_a = charger.fallback_a
+        self.book.most_a = max(charger.max_a, charger.failsafe_a or 0.0, charger.fallback_a, self.book.most_a)
+        self.book.car_lag_s = policy.timings.car_lag_s
+
+    def _follow(self, offer_a: float, now_s: float) -> None:
+        """The agent stands elsewhere than we granted: go on from where it is."""
+        if offer_a != self.granted_a:
+            self._changed(min(offer_a, self.charger.max_a), now_s)
+
+    def _changed(self, offer_a: float, now_s: float) -> None:
+        if offer_a > 0 and self.granted_a == 0:
+            self._started_s = now_s
+        elif offer_a == 0 and self.granted_a > 0 and self.is_charging:
+            self._stopped_s = now_s
+        self.granted_a, self.changed_s = offer_a, now_s
+
+    def _drawn(self, state: ChargerState, now_s: float) -> Phases | None:
+        if self._metered is not None and now_s <= self._metered[0]:
+            return self._metered[1]
+        return loads(self.policy, self.id, state.drawn_a) if state.drawn_a is not None else None
+
+    def _note_drawn(self, iec_state: IecState, offer_a: float, drawn: Phases | None, at_s: float) -> None:
+        """Without a meter a charging car counts as drawing its whole offer, for a car's lag also the one before."""
+        self.trace.lag_s = self.policy.timings.car_lag_s if drawn is None else 0.0
+        if drawn is None:
+            drawn = on_lines(self.lines, offer_a) if iec_state.is_charging else ZERO
+        self.trace.note(at_s, drawn)

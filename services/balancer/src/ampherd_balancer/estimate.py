@@ -1,0 +1,68 @@
+"""The house: what a metered node carries beside the chargers below it, as an interval.
+
+Meter and wallboxes are read at different moments and a car moves in between, so grid minus drawn is not a number.
+The low end is certain: it decides cuts, so that a car on its way down is not cut twice. The high end may be true:
+it decides what can be promised.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Final
+
+from ampherd_core.phases import ZERO, Phases, each, subtract
+
+from ampherd_balancer.traces import Peak, Trace
+
+BACK_S: Final = 2.0
+"""A sample may show what was drawn this long before it arrived: a P1 meter refreshes once a second and then sends."""
+
+AHEAD_S: Final = 1.5
+"""A wallbox may report this long after the meter what both saw: agents speak at least once a second."""
+
+
+class House:
+    """The load beside the chargers of one metered node (the connection, or a circuit with a meter).
+
+    Feed it the meter's guard currents.
+    """
+
+    def __init__(self, hold_s: float) -> None:
+        self._open: deque[tuple[float, Phases]] = deque()
+        self._settled = Peak(hold_s)
+        self._latest: tuple[float, Phases] | None = None
+
+    def note(self, at_s: float, load: Phases) -> None:
+        """One sample of the node's meter, guard current per line (A)."""
+        self._latest = (at_s, load)
+        self._open.append((at_s, load))
+
+    @property
+    def load(self) -> Phases | None:
+        """The newest sample."""
+        return self._latest[1] if self._latest else None
+
+    def interval(self, drawn: Sequence[Trace], unseen: Phases, now_s: float) -> tuple[Phases, Phases]:
+        """The least the rest of the node takes now, and the most that must be reckoned with (A per line).
+
+        `drawn` are the chargers that are heard; `unseen` is the most that the silent ones may draw.
+        """
+        if self._latest is None:
+            return ZERO, ZERO
+        while self._open and self._open[0][0] < now_s - AHEAD_S:
+            at_s, load = self._open.popleft()
+            least, _ = _rest(load, drawn, at_s - BACK_S, at_s + AHEAD_S)
+            self._settled.note(at_s, subtract(least, unseen))
+        at_s, load = self._latest
+        low, high = _rest(load, drawn, at_s - BACK_S, now_s)
+        peak = self._settled.most(now_s)
+        return subtract(low, unseen), high if peak is None else each(max, high, peak)
+
+
+def _rest(load: Phases, drawn: Sequence[Trace], start_s: float, stop_s: float) -> tuple[Phases, Phases]:
+    low = high = load
+    for trace in drawn:
+        least, most = trace.span(start_s, stop_s)
+        low, high = subtract(low, most), subtract(high, least)
+    return low, high

@@ -1,0 +1,113 @@
+"""Why a charger gets what it gets, as a code and as a sentence that a person understands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ampherd_core.messages import LinkHealth, Mode
+from ampherd_core.policy import CONNECTION
+
+from ampherd_balancer.allocate import OWN_MAXIMUM
+from ampherd_balancer.core import Balancer, Outcome
+from ampherd_balancer.desk import Desk
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A code for programs, a sentence for people."""
+
+    code: str
+    sentence: str
+
+
+def explain(balancer: Balancer, outcome: Outcome, desk: Desk, now_s: float) -> Reason:
+    """The reason for what `desk` is granted after `outcome`; the first that applies, the gravest first."""
+    return (
+        _out_of_reach(desk, now_s)
+        or _out_of_order(outcome, balancer, desk)
+        or _by_choice(desk)
+        or _waiting(outcome, desk, now_s)
+        or _charging(balancer, outcome, desk)
+    )
+
+
+def _out_of_reach(desk: Desk, now_s: float) -> Reason | None:
+    if desk.state is None:
+        return Reason(
+            "never-heard", f"Its agent has not been heard yet; {desk.booked_a(now_s):g} A stay reserved for it."
+        )
+    if not desk.is_fresh(now_s):
+        return Reason("agent-silent", f"Its agent is silent; {desk.booked_a(now_s):g} A stay reserved for it.")
+    if desk.state.link is not LinkHealth.OK:
+        return Reason("link-lost", f"The wallbox does not answer; {desk.booked_a(now_s):g} A stay reserved for it.")
+    return None
+
+
+def _out_of_order(outcome: Outcome, balancer: Balancer, desk: Desk) -> Reason | None:
+    fallback = f"at its fallback of {desk.charger.fallback_a:g} A"
+    if not outcome.situation.is_grid_fresh:
+        return Reason("grid-stale", f"The grid meter is silent, so the charger stands {fallback}.")
+    for circuit in balancer.policy.circuits_above(desk.id):
+        if circuit in outcome.situation.stale_nodes:
+            return Reason(
+                "circuit-stale", f"The meter of circuit {circuit} is silent, so the charger stands {fallback}."
+            )
+    if desk.state is not None and desk.state.error:
+        return Reason("wallbox-error", desk.state.error[:300])
+    return None
+
+
+def _by_choice(desk: Desk) -> Reason | None:
+    if desk.mode is Mode.OFF:
+        return Reason("off", "Switched off.")
+    if desk.ceiling_a < desk.charger.min_a:
+        return Reason(
+            "below-minimum", f"At most {desk.ceiling_a:g} A are allowed, and its car needs {desk.charger.min_a:g} A."
+        )
+    if not desk.is_connected:
+        return Reason("no-car", "No car is plugged in.")
+    return None
+
+
+def _waiting(outcome: Outcome, desk: Desk, now_s: float) -> Reason | None:
+    if desk.granted_a > 0:
+        return None
+    rest_s = desk.waits_s(now_s)
+    if rest_s > 0:
+        return Reason("resting", f"Stopped a moment ago; it may start again in {rest_s:.0f} s, to spare its contactor.")
+    if not outcome.situation.is_fenced:
+        return Reason("taking-over", "Waiting until every wallbox has confirmed the balancer.")
+    if outcome.target.offers.get(desk.id, 0.0) > 0:
+        return Reason("starting", "Starts as soon as the others have made room.")
+    where = _place(outcome.target.limited_by.get(desk.id, CONNECTION))
+    return Reason("waiting-turn", f"Waiting for its turn: {where} has no room for {desk.charger.min_a:g} A more.")
+
+
+def _charging(balancer: Balancer, outcome: Outcome, desk: Desk) -> Reason:
+    if desk.appetite.is_idle:
+        return Reason("car-idle", f"The car takes nothing; {desk.granted_a:g} A stand ready for it.")
+    target_a = outcome.target.offers.get(desk.id, 0.0)
+    if target_a == 0:
+        return Reason("turn-over", "Its turn is over; another car comes next.")
+    if target_a - desk.granted_a > balancer.policy.timings.deadband_a:
+        return Reason("rising", f"On its way up to {target_a:.1f} A.")
+    code = outcome.target.limited_by.get(desk.id, OWN_MAXIMUM)
+    if code != OWN_MAXIMUM:
+        return Reason(code, f"Limited by {_place(code)}, shared with the house and {_others(balancer, desk)}.")
+    if desk.useful_a < desk.ceiling_a:
+        return Reason(
+            "car-takes-less", f"The car takes less than offered, so only {desk.useful_a:.1f} A are kept for it."
+        )
+    return Reason(OWN_MAXIMUM, f"Charging at its maximum of {desk.ceiling_a:g} A.")
+
+
+def _others(balancer: Balancer, desk: Desk) -> str:
+    count = sum(1 for other in balancer.desks.values() if other is not desk and other.granted_a > 0)
+    return {0: "no other car", 1: "one other car"}.get(count, f"{count} other cars")
+
+
+def _place(code: str) -> str:
+    node, _, line = code.rpartition("-")
+    if line not in {"l1", "l2", "l3"}:
+        return "the connection"
+    return f"{line.upper()} of the connection" if node == CONNECTION else f"{line.upper()} of circuit {node}"

@@ -1,0 +1,38 @@
+"""How old what was heard really is, when nobody's clock can be trusted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from ampherd_core.messages import Stamp
+
+_DRIFT: Final = 0.001
+"""Two boot clocks drift apart by less than this; it lets the least delay be forgotten slowly."""
+
+
+@dataclass(slots=True)
+class Sender:
+    """Maps one sender's stamps onto our clock by the least delay ever seen from it.
+
+    A message that took longer than the quickest one is older by the difference: frozen processes, full queues and
+    late deliveries show as age, though no clock agrees with another.
+    """
+
+    session: str = ""
+    _offset_s: float = 0.0
+    _updated_s: float = 0.0
+    _newest_s: float = 0.0
+
+    def hear(self, stamp: Stamp, now_s: float) -> float | None:
+        """When the stamp was made, on our clock; None for a repeat or a latecomer of the same session."""
+        offset_s = now_s - stamp.at_s
+        if stamp.session != self.session:
+            self.session, self._offset_s, self._updated_s = stamp.session, offset_s, now_s
+        elif stamp.at_s <= self._newest_s:
+            return None
+        else:
+            relaxed_s = self._offset_s + _DRIFT * max(0.0, now_s - self._updated_s)
+            self._offset_s, self._updated_s = min(offset_s, relaxed_s), now_s
+        self._newest_s = stamp.at_s
+        return stamp.at_s + self._offset_s

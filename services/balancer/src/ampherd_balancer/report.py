@@ -1,0 +1,143 @@
+"""The balancer's view for people and programs: `site/state` and each `charger/<c>/decision`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from ampherd_core.messages import Decision, LimitState, MeterRole, Reading, SiteState
+from ampherd_core.phases import ZERO, Phases, add, each, subtract
+from ampherd_core.policy import CONNECTION
+from ampherd_core.units import MAX_PLAUSIBLE_A
+
+from ampherd_balancer.core import Balancer, Outcome
+from ampherd_balancer.explain import explain
+
+
+def decisions(balancer: Balancer, outcome: Outcome, now_s: float, at: datetime) -> tuple[Decision, ...]:
+    """What each charger gets, and why."""
+    found = []
+    for desk in balancer.desks.values():
+        reason = explain(balancer, outcome, desk, now_s)
+        found.append(
+            Decision(
+                charger=desk.id,
+                at=at,
+                mode=desk.mode,
+                priority=desk.priority,
+                max_a=desk.ceiling_a,
+                target_a=round(outcome.target.offers.get(desk.id, 0.0), 2),
+                offer_a=desk.granted_a,
+                booked_a=round(desk.booked_a(now_s), 2),
+                limited_by=reason.code,
+                reason=reason.sentence,
+                turn_ends_in_s=balancer.turns.ends_in_s(desk.id, now_s),
+            )
+        )
+    return tuple(found)
+
+
+def site_state(balancer: Balancer, outcome: Outcome, now_s: float, at: datetime) -> SiteState:
+    """The site: phases against their limits, the house, and what limits now."""
+    grid = balancer.meters[balancer.policy.grid_meter].reading
+    is_fresh = outcome.situation.is_grid_fresh
+    drawn = drawn_a(balancer)
+    current = _currents(grid) if grid is not None and is_fresh else None
+    return SiteState(
+        at=at,
+        epoch=balancer.epoch,
+        is_grid_fresh=is_fresh,
+        grid_a=current,
+        grid_w=grid.power_w if grid is not None and is_fresh else None,
+        house_a=_rounded(subtract(current, drawn)) if current is not None else None,
+        drawn_a=_rounded(drawn),
+        solar_w=_side_power(balancer, MeterRole.SOLAR),
+        battery_w=_side_power(balancer, MeterRole.BATTERY),
+        quarter_power_w=grid.quarter_power_w if grid is not None else None,
+        limits=tuple(_limit_states(balancer, outcome)),
+        limited_by=_sentence(balancer, outcome),
+        alarms=_alarms(balancer, now_s),
+    )
+
+
+def drawn_a(balancer: Balancer) -> Phases:
+    """What all cars draw, as far as is known (A per line)."""
+    total = ZERO
+    for desk in balancer.desks.values():
+        total = add(total, desk.trace.latest)
+    return total
+
+
+def _limit_states(balancer: Balancer, outcome: Outcome) -> list[LimitState]:
+    states = []
+    for node in balancer.tree:
+        house = balancer.meters[node.meter].house.load if node.meter is not None else None
+        other = _bounded(outcome.situation.high[node.id])
+        load = house if house is not None else _node_load(balancer, node.chargers)
+        limit = node.limit_a, node.limit_a, node.limit_a
+        states.append(
+            LimitState(
+                circuit=node.id,
+                limit_a=limit,
+                load_a=_rounded(load),
+                other_a=_rounded(other),
+                headroom_a=_rounded(subtract(limit, load)),
+            )
+        )
+    return states
+
+
+def _node_load(balancer: Balancer, chargers: frozenset[str]) -> Phases:
+    total = ZERO
+    for charger in chargers:
+        total = add(total, balancer.desks[charger].trace.latest)
+    return total
+
+
+def _sentence(balancer: Balancer, outcome: Outcome) -> str:
+    if not outcome.situation.is_grid_fresh:
+        return "The grid meter is silent: every charger stands at its fallback."
+    if not outcome.situation.is_fenced:
+        return "Taking over: nothing is raised until every wallbox has confirmed."
+    waiting = sum(1 for desk in balancer.desks.values() if desk.is_connected and desk.granted_a == 0)
+    codes = {code for code in outcome.target.limited_by.values() if code.startswith(CONNECTION)}
+    if codes:
+        lines = ", ".join(sorted(code.rpartition("-")[2].upper() for code in codes))
+        return f"The connection limits on {lines}." + (f" {waiting} waiting." if waiting else "")
+    return "Every car gets what it can take."
+
+
+def _alarms(balancer: Balancer, now_s: float) -> tuple[str, ...]:
+    alarms = [
+        f"{desk.charger.name or desk.id}: {desk.state.error}"[:500]
+        for desk in balancer.desks.values()
+        if desk.state is not None and desk.state.error
+    ]
+    alarms += [
+        f"{desk.charger.name or desk.id} is out of reach; {desk.booked_a(now_s):g} A stay reserved for it."
+        for desk in balancer.desks.values()
+        if not desk.is_reachable(now_s)
+    ]
+    return tuple(alarms)
+
+
+def _side_power(balancer: Balancer, role: MeterRole) -> float | None:
+    powers = [
+        reading.power_w
+        for reading in balancer.side_readings.values()
+        if reading.role is role and reading.power_w is not None
+    ]
+    return sum(powers) if powers else None
+
+
+def _currents(reading: Reading) -> Phases:
+    one, two, three = (sample.current_a if sample is not None else 0.0 for sample in reading.phases)
+    return one, two, three
+
+
+def _rounded(quantity: Phases) -> Phases:
+    return round(quantity[0], 2), round(quantity[1], 2), round(quantity[2], 2)
+
+
+def _bounded(quantity: Phases) -> Phases:
+    """What is unknown may be booked beyond any plausible current; the wire carries no more than that."""
+    return each(lambda amps: max(-MAX_PLAUSIBLE_A, min(MAX_PLAUSIBLE_A, amps)), quantity)

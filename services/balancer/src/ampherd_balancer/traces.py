@@ -1,0 +1,82 @@
+"""Short memories of measured values, asked for the least and the most of a span."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from ampherd_core.phases import ZERO, Phases
+
+
+class Trace:
+    """A value per line that holds until the next, and may still hold `lag_s` after it; remembers `horizon_s`."""
+
+    __slots__ = ("_horizon_s", "_items", "lag_s")
+
+    def __init__(self, horizon_s: float, lag_s: float = 0.0) -> None:
+        self._horizon_s = horizon_s
+        self.lag_s = lag_s
+        self._items: deque[tuple[float, Phases]] = deque()
+
+    @property
+    def latest(self) -> Phases:
+        """The newest value; zero before the first."""
+        return self._items[-1][1] if self._items else ZERO
+
+    @property
+    def latest_s(self) -> float | None:
+        """When the newest value was noted."""
+        return self._items[-1][0] if self._items else None
+
+    def note(self, at_s: float, value: Phases) -> None:
+        """Remember a value; one that arrives out of order counts from the newest time on."""
+        items = self._items
+        if items and at_s < items[-1][0]:
+            at_s = items[-1][0]
+        items.append((at_s, value))
+        while len(items) > 1 and items[1][0] < at_s - self._horizon_s:
+            items.popleft()
+
+    def span(self, start_s: float, stop_s: float) -> tuple[Phases, Phases]:
+        """The least and the most per line that held at any moment of [start_s, stop_s]; zero before the first note."""
+        low = high = None
+        start_s -= self.lag_s
+        for at_s, value in reversed(self._items):
+            if at_s > stop_s:
+                continue
+            if low is None or high is None:
+                low = high = value
+            else:
+                low = min(low[0], value[0]), min(low[1], value[1]), min(low[2], value[2])
+                high = max(high[0], value[0]), max(high[1], value[1]), max(high[2], value[2])
+            if at_s <= start_s:
+                return low, high
+        if low is None or high is None:
+            return self.latest, self.latest
+        return low, high
+
+
+class Peak:
+    """The most per line of a sliding window."""
+
+    __slots__ = ("_queues", "_window_s")
+
+    def __init__(self, window_s: float) -> None:
+        self._window_s = window_s
+        self._queues: tuple[deque[tuple[float, float]], ...] = (deque(), deque(), deque())
+
+    def note(self, at_s: float, value: Phases) -> None:
+        """Add a value."""
+        for queue, amount in zip(self._queues, value, strict=True):
+            while queue and queue[-1][1] <= amount:
+                queue.pop()
+            queue.append((at_s, amount))
+
+    def most(self, now_s: float) -> Phases | None:
+        """The most of the window's values, or None when it holds none."""
+        for queue in self._queues:
+            while queue and queue[0][0] < now_s - self._window_s:
+                queue.popleft()
+        if not self._queues[0]:
+            return None
+        one, two, three = (queue[0][1] for queue in self._queues)
+        return one, two, three

@@ -1,0 +1,60 @@
+"""Whose turn it is when not all cars fit: the longest waiting comes first, for one turn at least."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class _Place:
+    """One car's place in the queue."""
+
+    waiting_since_s: float
+    turn_since_s: float | None = None
+    served_s: float = 0.0
+    counted_s: float = 0.0
+
+
+class Turns:
+    """The queue of the cars that want current. Call `order` before and `served` after each allocation."""
+
+    def __init__(self, turn_s: float) -> None:
+        self.turn_s = turn_s
+        self._places: dict[str, _Place] = {}
+
+    def order(self, wanting: Sequence[str], now_s: float) -> Mapping[str, int]:
+        """The rank of each car that wants current; 0 is first. Who wants none loses its place."""
+        for gone in self._places.keys() - set(wanting):
+            del self._places[gone]
+        for car_id in wanting:
+            self._places.setdefault(car_id, _Place(waiting_since_s=now_s, counted_s=now_s))
+        queue = sorted(wanting, key=lambda car_id: self._key(car_id, now_s))
+        return {car_id: rank for rank, car_id in enumerate(queue)}
+
+    def served(self, admitted: Collection[str], now_s: float) -> None:
+        """Who was admitted: a turn begins for the newly admitted, and anew for who was admitted after its end."""
+        for car_id, place in self._places.items():
+            if car_id in admitted:
+                if place.turn_since_s is None or now_s - place.turn_since_s >= self.turn_s:
+                    place.turn_since_s = now_s
+                place.served_s += now_s - place.counted_s
+            elif place.turn_since_s is not None and now_s - place.turn_since_s >= self.turn_s:
+                place.waiting_since_s, place.turn_since_s = now_s, None
+            place.counted_s = now_s
+
+    def ends_in_s(self, car_id: str, now_s: float) -> float | None:
+        """How long the car's turn lasts yet; None while it waits."""
+        place = self._places.get(car_id)
+        if place is None or place.turn_since_s is None:
+            return None
+        return max(0.0, self.turn_s - (now_s - place.turn_since_s))
+
+    def _key(self, car_id: str, now_s: float) -> tuple[int, float, float, str]:
+        place = self._places[car_id]
+        if place.turn_since_s is None:
+            return 1, place.waiting_since_s, place.served_s, car_id
+        turn_ends_s = place.turn_since_s + self.turn_s
+        if now_s < turn_ends_s:
+            return 0, place.turn_since_s, place.served_s, car_id
+        return 1, turn_ends_s, place.served_s, car_id
