@@ -13,8 +13,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final, Protocol
 
-from ampherd_core.bus import MAX_PAYLOAD_BYTES
-
 from ampherd_embedded.program import Program
 
 
@@ -86,7 +84,7 @@ listener {port} 127.0.0.1
 allow_anonymous true
 set_tcp_nodelay true
 max_queued_messages 10000
-message_size_limit {max_payload}
+max_packet_size {max_payload}
 persistence true
 persistence_location {directory}/
 autosave_interval 60
@@ -95,8 +93,8 @@ log_type error
 log_type warning
 """
 
-_WIRE_MAX_BYTES: Final = 4 * MAX_PAYLOAD_BYTES
-"""Above what a service reads, so that an oversized payload is refused by us and not by a torn connection."""
+_WIRE_MAX_BYTES: Final = 256 * 1024
+"""Four times what a service reads, so that an oversized payload is refused by us and not by a torn connection."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ import socket
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import IntEnum
+from pathlib import Path
 from typing import Final
 
 _PR_SET_PDEATHSIG: Final = 1
@@ -17,17 +19,32 @@ _PR_SET_PDEATHSIG: Final = 1
 _LIBC: Final = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
+class Stage(IntEnum):
+    """Who stands on whom: lower stages start first and stop last."""
+
+    GROUND = 0
+    SERVICE = 1
+    AGENT = 2
+
+
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What to start: `command` and what it adds to the environment; `listens_on` are the sockets that show it ready.
+    """What to start: `command` and what it adds to the environment.
 
-    An address is `host:port`, or the absolute path of a Unix socket.
+    It is ready once all of `listens_on` accept connections (`host:port`, or the absolute path of a Unix socket) and
+    the file `writes` exists, which is removed before the start.
     """
 
     name: str
     command: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
     listens_on: tuple[str, ...] = ()
+    writes: Path | None = None
+    stage: Stage = Stage.GROUND
+
+    def is_ready(self) -> bool:
+        """Whether others may rely on it."""
+        return (self.writes is None or self.writes.exists()) and all(answers(address) for address in self.listens_on)
 
 
 def tied_to_parent(number: signal.Signals) -> Callable[[], None]:
