@@ -74,21 +74,29 @@ def allocate(cars: Sequence[Car], limits: Sequence[Limit]) -> Allocation:
     return Allocation(offers, limited_by)
 
 
+def fits(offers: Mapping[str, float], limits: Sequence[Limit]) -> bool:
+    """Whether the offers (A by car) stay within every limit that one of them loads."""
+    for limit in limits:
+        load_a = _load(limit, offers)
+        if load_a > 0 and load_a > limit.room_a + _EPSILON_A:
+            return False
+    return True
+
+
 def _fill_order(car: Car) -> int:
     return 99 if car.is_standby else car.priority
 
 
 def _load(limit: Limit, offers: Mapping[str, float]) -> float:
-    return sum(weight * offers.get(car_id, 0.0) for car_id, weight in limit.weights.items())
+    return sum([weight * offers.get(car_id, 0.0) for car_id, weight in limit.weights.items()])
 
 
 def _admit(queue: Sequence[Car], limits: Sequence[Limit]) -> frozenset[str]:
     minima = {car.id: car.min_a for car in queue}
-    if all(_load(limit, minima) <= limit.room_a + _EPSILON_A for limit in limits):
+    binding = [limit for limit in limits if _load(limit, minima) > limit.room_a + _EPSILON_A]
+    if not binding:
         return frozenset(minima)
-    if len(queue) <= EXACT_UP_TO:
-        return _best_subset(queue, limits)
-    return _greedy(queue, limits)
+    return _best_subset(queue, binding) if len(queue) <= EXACT_UP_TO else _greedy(queue, binding)
 
 
 def _best_subset(queue: Sequence[Car], limits: Sequence[Limit]) -> frozenset[str]:
@@ -101,13 +109,14 @@ def _best_subset(queue: Sequence[Car], limits: Sequence[Limit]) -> frozenset[str
 
 def _feasible_masks(loads: Sequence[Sequence[float]], rooms: Sequence[float]) -> Iterator[int]:
     """Every set of cars whose minima fit, as a bit mask; sets that contain one that does not are not visited."""
-    frontier = [(0, 0, tuple(rooms))]
+    frontier = [(0, 0, list(rooms))]
     yield 0
     while frontier:
         start, mask, left = frontier.pop()
         for place in range(start, len(loads)):
-            room = tuple(have - need for have, need in zip(left, loads[place], strict=True))
-            if min((have for have, need in zip(room, loads[place], strict=True) if need), default=0.0) >= 0:
+            need = loads[place]
+            room = [have - part for have, part in zip(left, need, strict=True)]
+            if all([have >= 0 or not part for have, part in zip(room, need, strict=True)]):
                 yield mask | 1 << place
                 frontier.append((place + 1, mask | 1 << place, room))
 

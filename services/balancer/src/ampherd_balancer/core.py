@@ -5,7 +5,7 @@ It is what runs in production, in the simulator's virtual time and under fault i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,7 +13,7 @@ from ampherd_core.messages import ChargerState, Grant, GrantId, MeterRole, Mode,
 from ampherd_core.phases import ZERO, Phases, add
 from ampherd_core.policy import CONNECTION, Policy
 
-from ampherd_balancer.allocate import Allocation, Car, Limit, allocate
+from ampherd_balancer.allocate import Allocation, Car, Limit, allocate, fits
 from ampherd_balancer.desk import Desk
 from ampherd_balancer.estimate import House
 from ampherd_balancer.hearing import Sender
@@ -39,14 +39,20 @@ SETTLE_IN_S: Final = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What limits the site at this moment, for the decision and for people."""
+    """What limits the site at this moment, for the decision and for people.
+
+    `commanded` obey grants, `wanting` want current too. `others` is each node's load beside the chargers as it must be
+    reckoned with; the limits are `sure` under what it certainly is (for cuts), `promised` under that (for raises).
+    """
 
     is_grid_fresh: bool
     stale_nodes: frozenset[str]
     is_fenced: bool
     commanded: frozenset[str]
-    low: Mapping[str, Phases]
-    high: Mapping[str, Phases]
+    wanting: frozenset[str]
+    others: Mapping[str, Phases]
+    sure: Sequence[Limit]
+    promised: Sequence[Limit]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,13 +162,16 @@ class Balancer:
                 hidden = _sum(booked for charger, booked in unseen.items() if charger in node.chargers)
                 low[node.id], high[node.id] = metered.house.interval(traces, hidden, now_s)
             low[node.id], high[node.id] = self._with_fixed(node, low[node.id], high[node.id], unseen, now_s)
+        commanded = frozenset(self.desks.keys() - unseen.keys())
         return Situation(
             is_grid_fresh=CONNECTION not in stale,
             stale_nodes=frozenset(stale),
             is_fenced=self._is_fenced(now_s),
-            commanded=frozenset(self.desks.keys() - unseen.keys()),
-            low=low,
-            high=high,
+            commanded=commanded,
+            wanting=frozenset(charger for charger in commanded if self._wants(self.desks[charger], stale)),
+            others=high,
+            sure=self._limits(low, commanded),
+            promised=self._limits(high, commanded),
         )
 
     def _with_fixed(
@@ -195,18 +204,18 @@ class Balancer:
         )
 
     def _target(self, situation: Situation, now_s: float) -> Allocation:
-        wanting = [desk for desk in self.desks.values() if self._wants(desk, situation)]
+        wanting = [desk for desk in self.desks.values() if desk.id in situation.wanting]
         queue = [desk.id for desk in wanting if not desk.appetite.is_idle and desk.is_connected]
         ranks = self.turns.order(queue, now_s)
         cars = [self._car(desk, ranks, now_s) for desk in wanting if desk.granted_a > 0 or desk.waits_s(now_s) == 0]
-        target = allocate(cars, self._limits(situation.high, situation.commanded))
+        target = allocate(cars, situation.promised)
         self.turns.served([car_id for car_id, offer_a in target.offers.items() if offer_a > 0], now_s)
         return target
 
-    def _wants(self, desk: Desk, situation: Situation) -> bool:
-        if desk.mode is Mode.OFF or desk.id not in situation.commanded or desk.ceiling_a < desk.charger.min_a:
+    def _wants(self, desk: Desk, stale: Collection[str]) -> bool:
+        if desk.mode is Mode.OFF or desk.ceiling_a < desk.charger.min_a:
             return False
-        if any(circuit in situation.stale_nodes for circuit in self.policy.circuits_above(desk.id)):
+        if stale and any(circuit in stale for circuit in self.policy.circuits_above(desk.id)):
             return False
         return desk.is_connected or (desk.state is not None and desk.state.needs_standby)
 
@@ -228,7 +237,7 @@ class Balancer:
         may_raise = situation.is_fenced
         return transition(
             positions,
-            self._limits(situation.high, situation.commanded),
+            situation.promised,
             self.policy.timings,
             now_s,
             may_raise=may_raise,
@@ -236,27 +245,31 @@ class Balancer:
 
     def _ceilings(self, situation: Situation, now_s: float) -> Mapping[str, float]:
         """The cut: what each charger may keep of its grant under the limits as they certainly are."""
-        running = [desk for desk in self.desks.values() if desk.granted_a > 0 and self._wants(desk, situation)]
-        cars = [
-            Car(
-                id=desk.id,
-                min_a=min(desk.charger.min_a, desk.granted_a),
-                max_a=min(desk.granted_a, desk.ceiling_a),
-                priority=desk.priority,
-                is_pinned=desk.is_pinned(now_s),
-                is_standby=not desk.is_charging,
-            )
-            for desk in running
-        ]
-        offers = dict.fromkeys(situation.commanded, 0.0)
-        offers.update(allocate(cars, self._limits(situation.low, situation.commanded)).offers)
+        running = [self.desks[charger] for charger in situation.wanting if self.desks[charger].granted_a > 0]
+        kept = {desk.id: min(desk.granted_a, desk.ceiling_a) for desk in running}
+        if not fits(kept, situation.sure):
+            kept = dict(allocate([self._runner(desk, kept[desk.id], now_s) for desk in running], situation.sure).offers)
+        ceilings = dict.fromkeys(situation.commanded, 0.0) | kept
         for node in self.tree:
             if self._is_emergency(node):
-                offers.update(dict.fromkeys(node.chargers, 0.0))
-        for desk in self.desks.values():
-            if any(circuit in situation.stale_nodes for circuit in self.policy.circuits_above(desk.id)):
-                offers[desk.id] = desk.charger.fallback_a
-        return offers
+                ceilings.update(dict.fromkeys(node.chargers, 0.0))
+        if situation.stale_nodes:
+            ceilings.update(self._fallbacks(situation.stale_nodes))
+        return ceilings
+
+    def _runner(self, desk: Desk, kept_a: float, now_s: float) -> Car:
+        return Car(
+            id=desk.id,
+            min_a=min(desk.charger.min_a, kept_a),
+            max_a=kept_a,
+            priority=desk.priority,
+            is_pinned=desk.is_pinned(now_s),
+            is_standby=not desk.is_charging,
+        )
+
+    def _fallbacks(self, stale: frozenset[str]) -> Mapping[str, float]:
+        below = (desk for desk in self.desks.values() if not stale.isdisjoint(self.policy.circuits_above(desk.id)))
+        return {desk.id: desk.charger.fallback_a for desk in below}
 
     def _is_emergency(self, node: Node) -> bool:
         load = self.meters[node.meter].house.load if node.meter is not None else None

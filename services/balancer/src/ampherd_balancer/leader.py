@@ -23,7 +23,7 @@ class Candidate:
         self.epoch: int | None = None
 
     async def campaign(self, highest_heard: int) -> bool:
-        """Take or keep the lead; True when a new reign begins. Without the store a leader goes on, nobody else starts."""
+        """Take or keep the lead; True when a new reign begins. Without the store only a leader goes on."""
         try:
             holds_lock = await self._store.acquire(self._owner, LOCK_TTL_S)
             if not holds_lock:

@@ -71,7 +71,7 @@ def _limit_states(balancer: Balancer, outcome: Outcome) -> list[LimitState]:
     states = []
     for node in balancer.tree:
         house = balancer.meters[node.meter].house.load if node.meter is not None else None
-        other = _bounded(outcome.situation.high[node.id])
+        other = _bounded(outcome.situation.others[node.id])
         load = house if house is not None else _node_load(balancer, node.chargers)
         limit = node.limit_a, node.limit_a, node.limit_a
         states.append(

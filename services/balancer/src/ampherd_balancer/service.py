@@ -181,9 +181,7 @@ class BalancerService(Service):
         if self._core is None:
             return
         try:
-            if setting not in SETTINGS or charger not in self.policy.chargers:
-                raise SettingError(f"there is no charger {charger[:40]!r} with a setting {setting[:40]!r}")
-            change = settings.read_change(setting, message.payload, self.policy.chargers[charger])
+            change = settings.read_change(setting, message.payload, self.policy.chargers.get(charger))
         except SettingError as err:
             self._wire.refuse("setting", message.topic, str(err))
             await self._answer(charger, setting, message, SetResult(is_accepted=False, error=str(err)[:500]))

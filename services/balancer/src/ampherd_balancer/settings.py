@@ -40,8 +40,10 @@ class Change:
     value: Mode | float | int
 
 
-def read_change(setting: str, payload: bytes, charger: Charger) -> Change:
-    """Understand a `…/<setting>/set`; raises SettingError that says what would be right."""
+def read_change(setting: str, payload: bytes, charger: Charger | None) -> Change:
+    """Understand a `…/<setting>/set` for a charger of the policy; raises SettingError that says what would be right."""
+    if charger is None:
+        raise SettingError("there is no such charger in the policy")
     if len(payload) > MAX_BYTES:
         raise SettingError(f"{setting}: more than {MAX_BYTES} bytes; send a plain word or number")
     value = _scalar(setting, payload)
