@@ -116,7 +116,7 @@ class Balancer:
         if at_s is None or load is None or now_s - at_s > reading.valid_for_s:
             return False
         metered.heard_s, metered.valid_for_s, metered.reading = at_s, reading.valid_for_s, reading
-        metered.house.note(min(at_s, now_s), load)
+        metered.house.note(min(at_s, now_s), load, reading.interval_s)
         return True
 
     def hear_state(self, state: ChargerState, now_s: float) -> bool:

@@ -15,8 +15,11 @@ from ampherd_core.phases import ZERO, Phases, each, subtract
 
 from ampherd_balancer.traces import Peak, Trace
 
-BACK_S: Final = 2.0
-"""A sample may show what was drawn this long before it arrived: a P1 meter refreshes once a second and then sends."""
+REFRESH_S: Final = 1.0
+SLOWEST_REFRESH_S: Final = 2.0
+SENDING_S: Final = 0.2
+"""A sample shows what was drawn up to this long before it arrived: a P1 meter, slow ones too, refreshes once a second
+and then sends; a Sensorbox is polled every two."""
 
 AHEAD_S: Final = 1.5
 """A wallbox may report this long after the meter what both saw: agents speak at least once a second."""
@@ -29,12 +32,14 @@ class House:
     """
 
     def __init__(self, hold_s: float) -> None:
+        self._back_s = REFRESH_S + SENDING_S
         self._open: deque[tuple[float, Phases]] = deque()
         self._settled = Peak(hold_s)
         self._latest: tuple[float, Phases] | None = None
 
-    def note(self, at_s: float, load: Phases) -> None:
-        """One sample of the node's meter, guard current per line (A)."""
+    def note(self, at_s: float, load: Phases, interval_s: float) -> None:
+        """One sample of the node's meter, guard current per line (A); the meter's period tells how old it may be."""
+        self._back_s = SENDING_S + min(max(interval_s, REFRESH_S), SLOWEST_REFRESH_S)
         self._latest = (at_s, load)
         self._open.append((at_s, load))
 
@@ -52,10 +57,10 @@ class House:
             return ZERO, ZERO
         while self._open and self._open[0][0] < now_s - AHEAD_S:
             at_s, load = self._open.popleft()
-            least, _ = _rest(load, drawn, at_s - BACK_S, at_s + AHEAD_S)
+            least, _ = _rest(load, drawn, at_s - self._back_s, at_s + AHEAD_S)
             self._settled.note(at_s, subtract(least, unseen))
         at_s, load = self._latest
-        low, high = _rest(load, drawn, at_s - BACK_S, now_s)
+        low, high = _rest(load, drawn, at_s - self._back_s, now_s)
         peak = self._settled.most(now_s)
         return subtract(low, unseen), high if peak is None else each(max, high, peak)
 
