@@ -34,7 +34,7 @@ _SECTIONS: Final[tuple[tuple[str, type[Section], str], ...]] = (
 _UNITS: Final = {"_a": "A", "_s": "s", "_v": "V"}
 
 _MISTAKES: Final = (
-    ("    max_a: 16\n  carport-right:", "    max_a: 16 A\n  carport-right:"),
+    ("    limit_a: 24 ", "    limit_a: 24 A "),
     ("    priority: 6 ", "    prority: 6 "),
     ("    circuit: carport\n    lines: [L1", "    circuit: shed\n    lines: [L1"),
     ("    min_a: 8 ", "    fallback_a: 10 "),

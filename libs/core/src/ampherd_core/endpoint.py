@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -18,13 +19,15 @@ class Transport(StrEnum):
     FILE = "file"
 
 
-_OPTIONS: Final = {
-    Transport.TCP: frozenset[str](),
-    Transport.RTU_OVER_TCP: frozenset[str](),
-    Transport.RTU: frozenset({"baudrate", "parity", "stopbits"}),
-    Transport.SERIAL: frozenset({"baudrate", "parity", "bytesize"}),
-    Transport.FILE: frozenset({"speed", "loop"}),
+_BAUD_RATES: Final = tuple(map(str, (300, 1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200, 230400)))
+_OPTIONS: Final[dict[Transport, dict[str, tuple[str, ...]]]] = {
+    Transport.TCP: {},
+    Transport.RTU_OVER_TCP: {},
+    Transport.RTU: {"baudrate": _BAUD_RATES, "parity": ("N", "E", "O"), "stopbits": ("1", "2")},
+    Transport.SERIAL: {"baudrate": _BAUD_RATES, "parity": ("N", "E", "O"), "bytesize": ("7", "8")},
+    Transport.FILE: {"speed": (), "loop": ("0", "1", "false", "true")},
 }
+"""What may follow the `?`, and the values it takes; none listed: a number from 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,23 +48,15 @@ class Endpoint:
 
 def parse_endpoint(url: str, allowed: frozenset[Transport]) -> Endpoint:
     """Take `url` apart; ValueError says what is wrong and shows a right one."""
-    forms = ", ".join(_EXAMPLE[transport] for transport in Transport if transport in allowed)
-    parts = urlsplit(url)
     try:
-        transport = Transport(parts.scheme)
-        port = parts.port
-    except ValueError as err:
-        raise ValueError(f"{url!r} is no address; write one like {forms}") from err
-    options = dict(parse_qsl(parts.query))
-    if transport not in allowed or set(options) - _OPTIONS[transport]:
-        raise ValueError(f"{url!r} is not understood ({_why(transport, allowed, options)}); write one like {forms}")
-    if transport in {Transport.TCP, Transport.RTU_OVER_TCP}:
-        if not parts.hostname or not port:
-            raise ValueError(f"{url!r} lacks a host or a port; write one like {forms}")
-        return Endpoint(transport, host=parts.hostname, port=port, options=options)
-    if not parts.path or parts.netloc:
-        raise ValueError(f"{url!r} lacks an absolute path (three slashes); write one like {forms}")
-    return Endpoint(transport, path=parts.path, options=options)
+        return _parse(url, allowed)
+    except _WrongError as err:
+        forms = ", ".join(_EXAMPLE[transport] for transport in Transport if transport in allowed)
+        raise ValueError(f"{url!r} {err}; write one like {forms}") from err
+
+
+class _WrongError(Exception):
+    """What is wrong with an address."""
 
 
 _EXAMPLE: Final = {
@@ -73,7 +68,40 @@ _EXAMPLE: Final = {
 }
 
 
-def _why(transport: Transport, allowed: frozenset[Transport], options: dict[str, str]) -> str:
+def _parse(url: str, allowed: frozenset[Transport]) -> Endpoint:
+    if any(character.isspace() or not character.isprintable() for character in url):
+        raise _WrongError("has spaces or control characters")
+    try:
+        parts = urlsplit(url)
+        transport = Transport(parts.scheme)
+        port = parts.port
+    except ValueError as err:
+        raise _WrongError("is no address") from err
     if transport not in allowed:
-        return f"{transport} does not fit here"
-    return f"unknown option {', '.join(sorted(set(options) - _OPTIONS[transport]))}"
+        raise _WrongError(f"is not understood: {transport} does not fit here")
+    options = _options(transport, parts.query)
+    if transport not in {Transport.TCP, Transport.RTU_OVER_TCP}:
+        if not parts.path.startswith("/") or parts.path == "/" or parts.netloc or parts.fragment:
+            raise _WrongError("lacks an absolute path (three slashes)")
+        return Endpoint(transport, path=parts.path, options=options)
+    if not parts.hostname or not port:
+        raise _WrongError("lacks a host or a port")
+    if "@" in parts.netloc or parts.path not in {"", "/"} or parts.fragment:
+        raise _WrongError("has more than a host and a port")
+    return Endpoint(transport, host=parts.hostname, port=port, options=options)
+
+
+def _options(transport: Transport, query: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        choices = _OPTIONS[transport].get(name)
+        if choices is None:
+            raise _WrongError(f"is not understood: unknown option {name}")
+        if name in found:
+            raise _WrongError(f"is not understood: {name} stands twice")
+        if choices and value not in choices:
+            raise _WrongError(f"is not understood: {name} is one of {', '.join(choices)}")
+        if not choices and not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", value):
+            raise _WrongError(f"is not understood: {name} is a number from 0")
+        found[name] = value
+    return found

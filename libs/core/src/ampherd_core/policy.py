@@ -9,8 +9,9 @@ from __future__ import annotations
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Final, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from ampherd_core.endpoint import Endpoint, Transport, parse_endpoint
 from ampherd_core.messages import Identifier, MeterRole, Mode
@@ -24,6 +25,28 @@ METER_TRANSPORTS: Final = {
     "sensorbox": frozenset({Transport.TCP, Transport.RTU, Transport.RTU_OVER_TCP}),
 }
 CHARGER_TRANSPORTS: Final = frozenset({Transport.TCP, Transport.RTU, Transport.RTU_OVER_TCP})
+
+
+_TIMEZONE: Final = "Europe/Amsterdam"
+
+
+def _is_timezone(name: str) -> bool:
+    """Whether the machine's time zone database has `name`; always False on a machine without one."""
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        return False
+    return True
+
+
+def _each_line_once(lines: tuple[Line, ...]) -> tuple[Line, ...]:
+    if not lines or len(set(lines)) != len(lines):
+        wrong = "names a line more than once" if lines else "names no line"
+        raise ValueError(f"{wrong}; name each once, like [L2, L3, L1]")
+    return lines
+
+
+Lines = Annotated[tuple[Line, ...], AfterValidator(_each_line_once)]
 
 
 class Section(BaseModel):
@@ -44,7 +67,14 @@ class Site(Section):
 
     id: Identifier = Field("home", description="names the site on the bus: `ampherd/<id>/…`")
     name: str = Field("Home", max_length=80, description="the title of the page")
-    timezone: str = Field("Europe/Amsterdam", max_length=64, description="IANA time zone, for times of day")
+    timezone: str = Field(_TIMEZONE, max_length=64, description="IANA time zone, for times of day")
+
+    @field_validator("timezone")
+    @classmethod
+    def _timezone_is_known(cls, timezone: str) -> str:
+        if not _is_timezone(timezone) and _is_timezone(_TIMEZONE):
+            raise ValueError(f"{timezone!r} is no time zone; write one like {_TIMEZONE}")
+        return timezone
 
 
 class Connection(Section):
@@ -83,7 +113,8 @@ class Circuit(Section):
     )
     meter: Identifier | None = Field(None, description="meter (role circuit) that measures the whole circuit")
     reserve_a: Annotated[float, Field(ge=0, le=200)] = Field(
-        0, description="without a meter: the most that loads other than chargers take here, A per phase"
+        0,
+        description="without a meter: the most that loads other than chargers take here and below, A per phase",
     )
 
 
@@ -112,9 +143,7 @@ class Meter(Section):
     unit: Annotated[int, Field(ge=1, le=247)] = Field(10, description="Modbus unit address, for sensorbox")
     currents: Literal["auto", "p1", "ct"] = Field("auto", description="sensorbox: which block gives the currents")
     ct_ratio: Annotated[float, Field(gt=0, le=10)] = Field(1, description="sensorbox: 2 for 200 A clamps")
-    lines: tuple[Line, ...] = Field(
-        LINES, description="the site line of each of the meter's phases, in the meter's order"
-    )
+    lines: Lines = Field(LINES, description="the site line of each of the meter's phases, in the meter's order")
     stale_after_s: Annotated[float, Field(ge=2, le=120)] | None = Field(
         None,
         description="age from which a sample is stale, s; default 5 for meters of 1 or 2 s, 25 for meters of 10 s",
@@ -125,10 +154,13 @@ class Meter(Section):
         """The source, taken apart."""
         return parse_endpoint(self.source, METER_TRANSPORTS[self.driver])
 
-    @model_validator(mode="after")
-    def _source_fits(self) -> Meter:
-        parse_endpoint(self.source, METER_TRANSPORTS[self.driver])
-        return self
+    @field_validator("source")
+    @classmethod
+    def _source_fits(cls, source: str, info: ValidationInfo) -> str:
+        driver = info.data.get("driver")
+        if driver is not None:
+            parse_endpoint(source, METER_TRANSPORTS[driver])
+        return source
 
 
 class DriverName(StrEnum):
@@ -147,9 +179,10 @@ class Charger(Section):
     link: str = Field(max_length=200, description="where it is: tcp://host:port, rtu:///dev/…, rtu+tcp://host:port")
     unit: Annotated[int, Field(ge=0, le=247)] = Field(1, description="Modbus unit address")
     circuit: Identifier = Field(CONNECTION, description="the circuit that feeds it")
-    lines: tuple[Line, ...] = Field(
+    lines: Lines = Field(
         LINES,
-        description="phase rotation: the site line on each terminal L1, L2, L3 of the wallbox; one entry for one phase",
+        description="phase rotation: the site line on each terminal L1, L2, L3 of the wallbox; "
+        "one entry for one phase, two in delta wiring",
     )
     min_a: Annotated[float, Field(ge=6, le=80)] = Field(
         6, description="the least that its car charges at, A (a Zoe needs 8)"
@@ -177,23 +210,6 @@ class Charger(Section):
     def _link_fits(cls, link: str) -> str:
         parse_endpoint(link, CHARGER_TRANSPORTS)
         return link
-
-    @field_validator("lines")
-    @classmethod
-    def _lines_once(cls, lines: tuple[Line, ...]) -> tuple[Line, ...]:
-        if not lines or len(set(lines)) != len(lines):
-            raise ValueError("each line stands once, for example [L2, L3, L1]")
-        return lines
-
-    @model_validator(mode="after")
-    def _amps_in_order(self) -> Charger:
-        if self.min_a > self.max_a:
-            raise ValueError(f"min_a {self.min_a:g} is above max_a {self.max_a:g}; lower min_a or raise max_a")
-        if self.fallback_a and not self.min_a <= self.fallback_a <= self.max_a:
-            raise ValueError(
-                f"fallback_a {self.fallback_a:g} is neither 0 nor within {self.min_a:g} to {self.max_a:g} A"
-            )
-        return self
 
 
 class Timings(Section):

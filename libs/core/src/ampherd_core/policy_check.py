@@ -1,49 +1,58 @@
-"""What only the whole policy can tell: references, and the proof that its fallbacks are safe."""
+"""What only the whole policy can tell: references, wires, and the proof that its fallbacks are safe."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
 from ampherd_core.messages import MeterRole
-from ampherd_core.phases import ZERO, Phases, add, on_lines
+from ampherd_core.phases import LINES, ZERO, Line, add, on_lines
 from ampherd_core.policy import CONNECTION, Charger, Circuit, DriverName, Policy, Wiring
+from ampherd_core.policy_fault import Finding, Path
+from ampherd_core.policy_wires import wires
 
-Path = tuple[str | int, ...]
+__all__ = ["Finding", "Path", "check", "warnings"]
 
 _UNMETERED: Final = frozenset({DriverName.SMARTEVSE_V2, DriverName.SMARTEVSE_V2_LEGACY})
 
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that is wrong: where in the policy, why, and what to do."""
-
-    path: Path
-    reason: str
-    remedy: str
+_ROUNDING_A: Final = 1e-6
+"""Tenths of amps do not add up exactly in binary."""
 
 
 def check(policy: Policy) -> tuple[Finding, ...]:
     """Every reason not to run this policy; empty when it may run."""
-    references = (*_site(policy), *_circuits(policy), *_meters(policy), *_chargers(policy))
-    return references or tuple(_fallbacks(policy))
+    references = (*_site(policy), *_circuits(policy), *_meters(policy), *_chargers(policy), *wires(policy))
+    return references or (*_circuit_meters(policy), *_fallbacks(policy))
 
 
 def warnings(policy: Policy) -> tuple[Finding, ...]:
-    """What may run, but is worth a look."""
-    found = []
+    """What may run, but is worth a look; `policy` has passed `check`."""
+    return (*_unmetered(policy), *_starved(policy))
+
+
+def _unmetered(policy: Policy) -> Iterator[Finding]:
     for charger_id, charger in policy.chargers.items():
         if charger.driver in _UNMETERED and charger.meter is None:
-            found.append(
-                Finding(
-                    ("chargers", charger_id),
-                    "this wallbox does not tell what the car draws: its whole offer counts as drawn while it charges",
-                    "give it a meter with the role charger to free what the car leaves",
-                )
+            yield Finding(
+                ("chargers", charger_id),
+                "this wallbox does not tell what the car draws: its whole offer counts as drawn while it charges",
+                "give it a meter with the role charger to free what the car leaves",
             )
-    return tuple(found)
+
+
+def _starved(policy: Policy) -> Iterator[Finding]:
+    for charger_id, charger in policy.chargers.items():
+        rooms_a = {CONNECTION: policy.connection.limit_a}
+        for circuit_id in policy.circuits_above(charger_id):
+            rooms_a[circuit_id] = policy.circuits[circuit_id].limit_a - _reserve_a(policy.circuits[circuit_id])
+        tightest = min(rooms_a, key=lambda each: rooms_a[each])
+        if rooms_a[tightest] < charger.min_a:
+            yield Finding(
+                ("chargers", charger_id, "circuit"),
+                f"{tightest!r} has {rooms_a[tightest]:g} A for it, and it needs {charger.min_a:g} A: it never charges",
+                "raise that limit, or lower min_a",
+            )
 
 
 def _site(policy: Policy) -> Iterator[Finding]:
@@ -54,6 +63,7 @@ def _site(policy: Policy) -> Iterator[Finding]:
 
 
 def _circuits(policy: Policy) -> Iterator[Finding]:
+    meters = Counter(circuit.meter for circuit in policy.circuits.values() if circuit.meter)
     for circuit_id, circuit in policy.circuits.items():
         path: Path = ("circuits", circuit_id)
         if circuit_id == CONNECTION:
@@ -62,21 +72,26 @@ def _circuits(policy: Policy) -> Iterator[Finding]:
             yield Finding((*path, "parent"), f"there is no circuit {circuit.parent!r}", _one_of(policy.circuits))
         elif _is_in_a_ring(policy, circuit_id):
             yield Finding((*path, "parent"), "the circuits feed each other in a ring", "end the chain at `connection`")
-        if circuit.meter is not None and not _has_role(policy, circuit.meter, MeterRole.CIRCUIT):
-            yield Finding(
-                (*path, "meter"),
-                f"{circuit.meter!r} is no meter with the role circuit",
-                "name one, or drop it",
-            )
+        if circuit.reserve_a >= circuit.limit_a:
+            yield Finding((*path, "reserve_a"), "the reserve leaves nothing of the limit", "lower reserve_a")
+        if circuit.meter is not None:
+            yield from _named_meter(policy, path, circuit.meter, MeterRole.CIRCUIT, meters[circuit.meter])
 
 
 def _is_in_a_ring(policy: Policy, start: str) -> bool:
     seen: set[str] = set()
-    here = start
+    here = policy.circuits[start].parent
     while here in policy.circuits and here not in seen:
         seen.add(here)
         here = policy.circuits[here].parent
-    return here in seen
+    return start in seen
+
+
+def _circuit_meters(policy: Policy) -> Iterator[Finding]:
+    for circuit_id, circuit in policy.circuits.items():
+        if circuit.meter is not None:
+            lines = {line for charger in _below(policy, circuit_id) for line in charger.lines}
+            yield from _blind(policy, ("circuits", circuit_id, "meter"), circuit.meter, lines)
 
 
 def _meters(policy: Policy) -> Iterator[Finding]:
@@ -90,81 +105,103 @@ def _meters(policy: Policy) -> Iterator[Finding]:
             "use the role circuit for a second one",
         )
     for meter_id, meter in policy.meters.items():
-        if not set(meter.lines) <= set(policy.connection.lines) and policy.connection.phases == 3:
-            yield Finding(
-                ("meters", meter_id, "lines"),
-                "names a line twice or one that does not exist",
-                "use L1, L2, L3 once each",
-            )
+        path: Path = ("meters", meter_id, "lines")
+        # Left out, a meter's lines are all three, and a one-phase meter fills only the first.
+        if meter.lines != LINES:
+            yield from _existing(policy, path, meter.lines)
+        if meter_id in grids:
+            yield from _blind(policy, path, meter_id, policy.connection.lines)
 
 
 def _chargers(policy: Policy) -> Iterator[Finding]:
-    ends = Counter((charger.endpoint.bus, charger.unit) for charger in policy.chargers.values())
     meters = Counter(charger.meter for charger in policy.chargers.values() if charger.meter)
     for charger_id, charger in policy.chargers.items():
         path: Path = ("chargers", charger_id)
         if charger.circuit != CONNECTION and charger.circuit not in policy.circuits:
             yield Finding((*path, "circuit"), f"there is no circuit {charger.circuit!r}", _one_of(policy.circuits))
-        if not set(charger.lines) <= set(policy.connection.lines):
+        yield from _existing(policy, (*path, "lines"), charger.lines)
+        if policy.connection.wiring is Wiring.DELTA and len(charger.lines) == 1:
+            second = LINES[(charger.lines[0].place + 1) % len(LINES)]
             yield Finding(
                 (*path, "lines"),
-                f"the connection has only {', '.join(policy.connection.lines)}",
-                "name lines that exist",
+                "without neutral a one-phase wallbox stands between two lines",
+                f"name both, like [{charger.lines[0]}, {second}]",
             )
-        if ends[charger.endpoint.bus, charger.unit] > 1:
-            yield Finding(
-                (*path, "unit"),
-                "another charger has the same link and unit",
-                "give each wallbox its own address",
-            )
-        if charger.meter is not None and not _has_role(policy, charger.meter, MeterRole.CHARGER):
-            yield Finding(
-                (*path, "meter"),
-                f"{charger.meter!r} is no meter with the role charger",
-                "name one, or drop it",
-            )
-        if charger.meter is not None and meters[charger.meter] > 1:
-            yield Finding(
-                (*path, "meter"),
-                "another charger names the same meter",
-                "give each charger a meter of its own",
-            )
-        if charger.driver is DriverName.EDGETECH and charger.min_a != int(charger.min_a):
-            yield Finding((*path, "min_a"), "this wallbox knows whole amps only", "round min_a up")
-        if charger.fallback_a and charger.fallback_a > policy.connection.limit_a:
-            yield Finding((*path, "fallback_a"), "is above the connection's own limit", "lower it, or set 0")
+        yield from _amps(path, charger)
+        if charger.meter is not None:
+            yield from _named_meter(policy, path, charger.meter, MeterRole.CHARGER, meters[charger.meter])
+            yield from _blind(policy, (*path, "meter"), charger.meter, charger.lines)
+
+
+def _amps(path: Path, charger: Charger) -> Iterator[Finding]:
+    low_a, high_a, fallback_a = charger.min_a, charger.max_a, charger.fallback_a
+    if low_a > high_a:
+        yield Finding((*path, "min_a"), f"is above max_a ({high_a:g} A)", "lower min_a or raise max_a")
+    elif fallback_a and not low_a <= fallback_a <= high_a:
+        yield Finding(
+            (*path, "fallback_a"),
+            f"{fallback_a:g} A is neither 0 nor between min_a and max_a",
+            f"set 0, or {low_a:g} to {high_a:g}",
+        )
+    if charger.driver is DriverName.EDGETECH:
+        for name, value_a in (("min_a", low_a), ("fallback_a", fallback_a)):
+            if value_a != int(value_a):
+                yield Finding((*path, name), "this wallbox knows whole amps only", f"write {int(value_a) + 1}")
+
+
+def _existing(policy: Policy, path: Path, lines: Collection[Line]) -> Iterator[Finding]:
+    existing = ", ".join(policy.connection.lines)
+    if not set(lines) <= set(policy.connection.lines):
+        yield Finding(path, f"the connection has only {existing}", f"write lines: [{existing}]")
+
+
+def _named_meter(policy: Policy, owner: Path, meter_id: str, role: MeterRole, users: int) -> Iterator[Finding]:
+    path = (*owner, "meter")
+    if meter_id not in policy.meters or policy.meters[meter_id].role is not role:
+        yield Finding(path, f"{meter_id!r} is no meter with the role {role}", "name one, or drop it")
+    elif users > 1:
+        yield Finding(path, f"another {role} names the same meter", f"give each {role} a meter of its own")
+
+
+def _blind(policy: Policy, path: Path, meter_id: str, lines: Collection[Line]) -> Iterator[Finding]:
+    """A line that a meter should see, and does not."""
+    meter = policy.meters.get(meter_id)
+    missing = [line for line in LINES if meter is not None and line in lines and line not in meter.lines]
+    if missing:
+        wanted = ", ".join(line for line in LINES if line in lines)
+        yield Finding(path, f"the meter does not see {', '.join(missing)}", f"its lines must have {wanted}")
 
 
 def _fallbacks(policy: Policy) -> Iterator[Finding]:
     """With every lease lapsed the chargers stand at their fallbacks: that must fit beside the largest house."""
-    if not any(charger.fallback_a for charger in policy.chargers.values()):
+    some = next((charger_id for charger_id, charger in policy.chargers.items() if charger.fallback_a), None)
+    if some is None:
         return
     connection = policy.connection
     if connection.house_max_a is None:
-        culprit = next(charger_id for charger_id, charger in policy.chargers.items() if charger.fallback_a)
         yield Finding(
-            ("chargers", culprit, "fallback_a"),
+            ("chargers", some, "fallback_a"),
             "a fallback above 0 is not proved safe, for nothing says how much the house takes",
             "set fallback_a: 0, or give connection.house_max_a",
         )
         return
     yield from _overfull(policy, CONNECTION, connection.limit_a - connection.house_max_a)
     for circuit_id, circuit in policy.circuits.items():
-        if circuit.meter is None:
-            yield from _overfull(policy, circuit_id, circuit.limit_a - circuit.reserve_a)
-        elif any(charger.fallback_a for charger in _below(policy, circuit_id)):
-            yield from _overfull(policy, circuit_id, circuit.limit_a - connection.house_max_a)
+        others_a = connection.house_max_a if circuit.meter else circuit.reserve_a
+        yield from _overfull(policy, circuit_id, circuit.limit_a - others_a)
 
 
 def _overfull(policy: Policy, circuit_id: str, room_a: float) -> Iterator[Finding]:
-    total: Phases = ZERO
+    total = ZERO
     for charger in _below(policy, circuit_id):
         total = add(total, on_lines(charger.lines, charger.fallback_a))
-    if max(total) > room_a:
+    worst = max(LINES, key=lambda line: total[line.place])
+    worst_a = total[worst.place]
+    if worst_a > max(room_a, 0.0) + _ROUNDING_A:
         path: Path = (CONNECTION,) if circuit_id == CONNECTION else ("circuits", circuit_id)
         yield Finding(
             path,
-            f"the fallbacks add up to {max(total):g} A on one phase, where {max(room_a, 0):g} A are left",
+            f"the fallbacks add up to {worst_a:g} A on {worst}, where {max(room_a, 0.0):g} A are left",
             "lower fallback_a of some chargers, or set them to 0",
         )
 
@@ -175,8 +212,8 @@ def _below(policy: Policy, circuit_id: str) -> Iterator[Charger]:
             yield charger
 
 
-def _has_role(policy: Policy, meter_id: str, role: MeterRole) -> bool:
-    return meter_id in policy.meters and policy.meters[meter_id].role is role
+def _reserve_a(circuit: Circuit) -> float:
+    return 0.0 if circuit.meter else circuit.reserve_a
 
 
 def _one_of(circuits: Mapping[str, Circuit]) -> str:
