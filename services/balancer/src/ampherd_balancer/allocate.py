@@ -7,9 +7,10 @@ the limits that really bind a car, so what one cannot use goes to those who can)
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from functools import cache
+from itertools import combinations, groupby
 from typing import Final
 
 EXACT_UP_TO: Final = 8
@@ -100,33 +101,35 @@ def _admit(queue: Sequence[Car], limits: Sequence[Limit]) -> frozenset[str]:
 
 
 def _best_subset(queue: Sequence[Car], limits: Sequence[Limit]) -> frozenset[str]:
-    loads = [[limit.weights.get(car.id, 0.0) * car.min_a for limit in limits] for car in queue]
-    rooms = [limit.room_a + _EPSILON_A for limit in limits]
-    classes = [list(group) for _, group in groupby(range(len(queue)), key=lambda place: queue[place].admission_class)]
-    best = max(_feasible_masks(loads, rooms), key=lambda mask: _merit(mask, classes), default=0)
-    return frozenset(car.id for place, car in enumerate(queue) if best >> place & 1)
+    sizes = tuple(len(list(group)) for _, group in groupby(queue, key=lambda car: car.admission_class))
+    needs = [
+        (limit.room_a + _EPSILON_A, [limit.weights.get(car.id, 0.0) * car.min_a for car in queue]) for limit in limits
+    ]
+    for places in _by_merit(sizes):
+        loads = ((sum([need[place] for place in places]), room_a) for room_a, need in needs)
+        if all(load_a <= room_a or load_a == 0 for load_a, room_a in loads):
+            return frozenset(queue[place].id for place in places)
+    return frozenset()
 
 
-def _feasible_masks(loads: Sequence[Sequence[float]], rooms: Sequence[float]) -> Iterator[int]:
-    """Every set of cars whose minima fit, as a bit mask; sets that contain one that does not are not visited."""
-    frontier = [(0, 0, list(rooms))]
-    yield 0
-    while frontier:
-        start, mask, left = frontier.pop()
-        for place in range(start, len(loads)):
-            need = loads[place]
-            room = [have - part for have, part in zip(left, need, strict=True)]
-            if all([have >= 0 or not part for have, part in zip(room, need, strict=True)]):
-                yield mask | 1 << place
-                frontier.append((place + 1, mask | 1 << place, room))
+@cache
+def _by_merit(sizes: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
+    """Every set of places in a queue whose classes have these sizes, the best first.
 
+    Class by class: with its head, then with more of it, then with those further ahead.
+    """
+    total = sum(sizes)
+    starts = [sum(sizes[:place]) for place in range(len(sizes))]
+    subsets = [tuple(places) for count in range(total + 1) for places in combinations(range(total), count)]
 
-def _merit(mask: int, classes: Sequence[Sequence[int]]) -> tuple[int, ...]:
-    merit: list[int] = []
-    for places in classes:
-        chosen = [mask >> place & 1 for place in places]
-        merit += [chosen[0], sum(chosen), *chosen]
-    return tuple(merit)
+    def merit(places: tuple[int, ...]) -> tuple[int, ...]:
+        merits: list[int] = []
+        for start, size in zip(starts, sizes, strict=True):
+            chosen = [int(place in places) for place in range(start, start + size)]
+            merits += [chosen[0], sum(chosen), *chosen]
+        return tuple(merits)
+
+    return tuple(sorted(subsets, key=merit, reverse=True))
 
 
 def _greedy(queue: Sequence[Car], limits: Sequence[Limit]) -> frozenset[str]:
