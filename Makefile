@@ -1,35 +1,52 @@
-# Every target works from a fresh clone with Python 3.11 and make.
-PY := .venv/bin/python
+# Every target works from a fresh clone with Python 3.11 and make; `make help` lists them.
+PYTHON := $(shell for p in python3 python3.11 python3.12 python3.13; do \
+  $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
 STAMP := .venv/.installed
+PACKAGES := libs/core services/meter services/balancer services/charger-agent services/api services/simulator deploy/embedded
+PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo up test bench lint types format test-deps lock clean
+.DEFAULT_GOAL := help
+.PHONY: help demo up test lint types bench lock test-deps clean
 
-$(STAMP): requirements.lock pyproject.toml $(wildcard */*/pyproject.toml libs/core/pyproject.toml)
-	python3 -m venv .venv
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
-	  -e libs/core -e services/meter -e services/balancer -e services/charger-agent -e services/api \
-	  -e services/simulator -e deploy/embedded
+help:              ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## */\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+$(STAMP): requirements.lock pyproject.toml $(PACKAGES:%=%/pyproject.toml)
+	@test -n "$(PYTHON)" || { echo "Ampherd needs Python 3.11 or newer; this machine's python3 is older, or there is none." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) lacks its venv module; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(PIP) install --quiet --requirement requirements.lock
+	$(PIP) install --quiet --no-deps --no-build-isolation $(PACKAGES:%=--editable ./%)
 	touch $(STAMP)
 
-demo: $(STAMP)    ## the whole system on simulated hardware
-	.venv/bin/ampherd demo
+demo: $(STAMP)     ## the whole system on simulated hardware; says which page to open
+	@$(BIN)/ampherd demo
 
-up: $(STAMP)      ## the real system without Docker, from ./site.yaml
-	.venv/bin/ampherd up site.yaml
+up: $(STAMP)       ## the real system without Docker, from ./site.yaml
+	@$(BIN)/ampherd up site.yaml
 
-test: $(STAMP)    ## ruff, mypy, import-linter, pytest
-	.venv/bin/ruff check .
-	.venv/bin/ruff format --check .
-	.venv/bin/mypy
-	.venv/bin/lint-imports
-	$(PY) -m pytest
+test: $(STAMP) lint types  ## ruff, mypy, import-linter and pytest
+	$(BIN)/python -m pytest
 
-bench: $(STAMP)   ## what the README claims, measured
-	$(PY) -m benchmarks
+lint: $(STAMP)     ## ruff and import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 
-lock:             ## names and versions only; needs uv
+types: $(STAMP)    ## mypy, strict
+	$(BIN)/mypy
+
+bench: $(STAMP)    ## what the README claims, measured
+	$(BIN)/python -m benchmarks
+
+test-deps:         ## the programs that some tests need, from Debian, the npm registry and the package index; as root
+	deploy/test-deps.sh
+
+lock:              ## names and versions only; needs uv
 	uv export --quiet --no-hashes --no-emit-workspace --no-header --no-annotate --all-groups > requirements.lock
+	uv export --quiet --no-hashes --no-emit-workspace --no-header --no-annotate --no-dev \
+	  --package ampherd-simulator --package ampherd-api > deploy/docker/requirements.lock
 
-clean:
-	rm -rf .venv var
+clean:             ## the virtual environment, caches and the demo's data
+	rm -rf .venv var .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

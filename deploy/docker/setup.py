@@ -37,7 +37,7 @@ _WRITES: Final = {
     "api": ("charger/+/+/set", "service/api/status", "event"),
     "guest": ("charger/+/+/set",),
 }
-"""Below `ampherd/<site>/`: only the meter says readings, only the balancer grants, only agents say a charger's state."""
+"""Below `ampherd/<site>/`: only the meter says readings, only the balancer grants, only agents say states."""
 
 _OTHERS: Final = ("redis", "influx-admin", "influx-token", "influx-grafana", "grafana")
 _PASSWORD_BYTES: Final = 24
@@ -135,6 +135,6 @@ def _mqtt_url(name: str, passwords: Mapping[str, str]) -> str:
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["show"]:
-        print(show())  # noqa: T201
+        print(show())
     else:
         prepare(int(os.environ["AMPHERD_UID"]), int(os.environ["AMPHERD_GID"]))

@@ -13,12 +13,14 @@ T = TypeVar("T")
 _POLL_S = 0.01
 
 
-async def wait_for(condition: Callable[[], T | Awaitable[T]], deadline_s: float = 5.0, what: str = "") -> T:
+async def wait_for(
+    condition: Callable[[], T | Awaitable[T | None] | None], deadline_s: float = 5.0, what: str = ""
+) -> T:
     """The condition's first truthy value; AssertionError when none came within the deadline."""
     end = time.monotonic() + deadline_s
     while True:
         result = condition()
-        value: T = await result if inspect.isawaitable(result) else result
+        value: T | None = await result if inspect.isawaitable(result) else result
         if value:
             return value
         if time.monotonic() > end:
@@ -26,7 +28,7 @@ async def wait_for(condition: Callable[[], T | Awaitable[T]], deadline_s: float 
         await asyncio.sleep(_POLL_S)
 
 
-def wait_until(condition: Callable[[], T], deadline_s: float = 5.0, what: str = "") -> T:
+def wait_until(condition: Callable[[], T | None], deadline_s: float = 5.0, what: str = "") -> T:
     """The same for tests without an event loop."""
     end = time.monotonic() + deadline_s
     while True:

@@ -78,7 +78,9 @@ class Child:
             if loop.time() - started_s >= _STEADY_S:
                 backoff = Backoff()
             backoff = backoff.after_failure()
-            log.warning("child_ended", child=self.program.name, exit_code=code, restart_s=backoff.delay_s)
+            (log.warning if backoff.failures == 1 else log.debug)(
+                "child_ended", child=self.program.name, exit_code=code, restart_s=backoff.delay_s
+            )
             await asyncio.sleep(backoff.delay_s)
 
     async def _run_once(self) -> int:

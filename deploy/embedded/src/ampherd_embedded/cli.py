@@ -111,7 +111,7 @@ def schema() -> None:
 def token(
     *,
     data_dir: DataDir = DEFAULT_DATA_DIR,
-    rotate: Annotated[bool, typer.Option(help="make new tokens; those in use end at the next start")] = False,
+    rotate: Annotated[bool, typer.Option(help="make new tokens; the old ones end at once")] = False,
 ) -> None:
     """Show the tokens of the page and the API: one to look, one to change settings."""
     from ampherd_embedded.tokens import TokensMissingError, rotate_tokens, show_tokens

@@ -54,10 +54,9 @@ def agents(surroundings: Surroundings, chargers: Iterable[str]) -> tuple[Program
     )
 
 
-def simulator(scenario: Path, ports_file: Path, truth_file: Path) -> Program:
+def simulator(scenario: Path, ports_file: Path) -> Program:
     """The house, cars and wallboxes of a scenario; it writes the ports that it got to `ports_file`."""
-    options = ("--ports-file", str(ports_file), "--truth", str(truth_file))
-    command = (*_python("ampherd_simulator"), str(scenario), *options)
+    command = (*_python("ampherd_simulator"), str(scenario), "--ports-file", str(ports_file))
     return Program(name="simulator", command=command, writes=ports_file)
 
 

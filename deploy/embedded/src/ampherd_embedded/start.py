@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import structlog
@@ -21,6 +21,7 @@ from ampherd_embedded.supervisor import NotReadyError
 _EXIT_FAILED: Final = 1
 
 Announce = Callable[[Running], None]
+Meanwhile = Callable[[], Awaitable[object]]
 
 
 def run_site(options: Options) -> int:
@@ -33,15 +34,20 @@ def run_site(options: Options) -> int:
 
 
 def run(
-    options: Options, *, announce: Announce, ground: tuple[Program, ...] = (), prepare: Prepare | None = None
+    options: Options,
+    *,
+    announce: Announce,
+    ground: tuple[Program, ...] = (),
+    prepare: Prepare | None = None,
+    meanwhile: Meanwhile | None = None,
 ) -> int:
-    """Run until stopped; `announce` is called once the page answers."""
+    """Run until stopped; `announce` is called once the page answers, and `meanwhile` is done from then on."""
     _configure(options)
 
     async def site() -> None:
         async with running(options, ground, prepare) as site:
             announce(site)
-            await asyncio.Event().wait()
+            await (meanwhile or asyncio.Event().wait)()
 
     try:
         asyncio.run(until_stopped(site()))
