@@ -1,0 +1,117 @@
+"""When a wallbox may be talked to: steadily, or in bursts with silence between."""
+
+from __future__ import annotations
+
+import math
+from enum import StrEnum
+from typing import Final, Protocol
+
+from ampherd_charger_agent.wallbox import Capabilities
+
+READ_EVERY_S: Final = 0.25
+"""The safety loop sees a wallbox four times a second where the line is fast enough."""
+
+
+class Gate(StrEnum):
+    """Which orders may leave now."""
+
+    OPEN = "open"
+    LOWER_ONLY = "lower_only"
+    SHUT = "shut"
+
+
+class Pacer(Protocol):
+    """Tells the shell when to talk; told of every exchange."""
+
+    def gate(self, now_s: float) -> Gate:
+        """Which writes may go on the wire now."""
+        ...
+
+    def next_read_s(self, now_s: float) -> float:
+        """When the next read is due; not after `now_s` means now."""
+        ...
+
+    def wrote(self, now_s: float) -> None:
+        """A write went over the wire."""
+        ...
+
+    def read(self, began_s: float, now_s: float) -> None:
+        """A read went over the wire."""
+        ...
+
+
+def pacer_for(capabilities: Capabilities) -> Pacer:
+    """The pacer that a wallbox needs."""
+    return BurstPacer() if capabilities.is_bursty else SteadyPacer()
+
+
+class SteadyPacer:
+    """Reads every `READ_EVERY_S`, and at once after a write."""
+
+    def __init__(self) -> None:
+        self._next_read_s = -math.inf
+        self._wrote_s = -math.inf
+
+    def gate(self, now_s: float) -> Gate:  # noqa: ARG002 - the protocol's signature
+        """Always open."""
+        return Gate.OPEN
+
+    def next_read_s(self, now_s: float) -> float:  # noqa: ARG002 - the protocol's signature
+        """A period after the last read, at once after a write."""
+        return self._next_read_s
+
+    def wrote(self, now_s: float) -> None:
+        """Read back at once."""
+        self._next_read_s = self._wrote_s = now_s
+
+    def read(self, began_s: float, now_s: float) -> None:
+        """The next read is a period away, or due now when a write came in between."""
+        self._next_read_s = now_s if began_s <= self._wrote_s else began_s + READ_EVERY_S
+
+
+class BurstPacer:
+    """One short burst of requests, then silence, as SmartEVSE v2 needs.
+
+    A foreign request holds its control cycle off for 4 s (firmware 2.30, `EVSE.c`, ExternalMaster), the cycle runs
+    every 2 s, and 10 s without a cycle stop the charging. Within a burst everything may be said; in the silence only
+    a lowering, and only while the wallbox still gets its silence within `STARVED_S` of the burst's first request.
+    """
+
+    BURST_S: Final = 1.5
+    SILENCE_S: Final = 6.0
+    READ_AFTER_S: Final = 7.0
+    STARVED_S: Final = 10.0
+
+    def __init__(self) -> None:
+        self._began_s = -math.inf
+        self._ended_s = -math.inf
+        self._has_read = True
+
+    def gate(self, now_s: float) -> Gate:
+        """Open in a burst and after the silence; between them only for a lowering that does not starve the wallbox."""
+        if now_s - self._began_s <= self.BURST_S or now_s - self._ended_s >= self.SILENCE_S:
+            return Gate.OPEN
+        would_wait_s = now_s + self.SILENCE_S - self._began_s
+        return Gate.LOWER_ONLY if would_wait_s <= self.STARVED_S else Gate.SHUT
+
+    def next_read_s(self, now_s: float) -> float:
+        """Once in each burst; else after the silence."""
+        if not self._has_read and now_s - self._began_s <= self.BURST_S:
+            return now_s
+        return self._ended_s + self.READ_AFTER_S
+
+    def wrote(self, now_s: float) -> None:
+        """Part of the burst, or the start of one."""
+        self._talked(now_s)
+
+    def read(self, began_s: float, now_s: float) -> None:
+        """A burst needs no second read."""
+        self._talked(began_s)
+        self._talked(now_s)
+        self._has_read = True
+
+    def _talked(self, now_s: float) -> None:
+        if now_s - self._ended_s >= self.SILENCE_S:
+            self._began_s = now_s
+            self._has_read = False
+        self._ended_s = now_s
