@@ -1,0 +1,34 @@
+"""`/api/state`: the whole live picture; `/api/live`: the same as a stream."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Iterator
+
+from ampherd_core.clock import boot_s, utc_now
+from fastapi import APIRouter, Depends
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+
+from ampherd_api.access import reader
+from ampherd_api.context import Ctx
+from ampherd_api.documents import Snapshot
+
+router = APIRouter(tags=["state"], dependencies=[Depends(reader)])
+
+
+def place(context: Ctx) -> Iterator[None]:
+    """A watcher's place for as long as its stream lasts."""
+    with context.live.place():
+        yield
+
+
+@router.get("/state")
+async def state(context: Ctx) -> Snapshot:
+    """Everything that the page shows, as one document."""
+    return context.view.snapshot(boot_s(), utc_now(), is_bus_connected=context.is_bus_connected())
+
+
+@router.get("/live", response_class=EventSourceResponse, dependencies=[Depends(place)])
+async def live(context: Ctx) -> AsyncIterable[ServerSentEvent]:
+    """Server-sent events: `snapshot` first, then each `change`, and a `pulse` when all is quiet."""
+    async for event in context.live.watch():
+        yield event
