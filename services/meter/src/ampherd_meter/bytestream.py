@@ -44,17 +44,24 @@ class ByteStream(Protocol):
         ...
 
 
+class _Line(Protocol):
+    """What must be held as long as it is read, and closed then."""
+
+    def close(self) -> None:
+        """Give the line back."""
+
+
 @asynccontextmanager
 async def open_stream(endpoint: Endpoint, version: DsmrVersion) -> AsyncIterator[ByteStream]:
     """The stream of an endpoint for the length of a block; raises LinkError."""
     if endpoint.transport is Transport.FILE:
         yield Replay(endpoint)
         return
-    reader, transport = await (_dial(endpoint) if endpoint.transport is Transport.TCP else _open(endpoint, version))
+    reader, line = await (_dial(endpoint) if endpoint.transport is Transport.TCP else _open(endpoint, version))
     try:
         yield LiveStream(reader)
     finally:
-        transport.close()
+        line.close()
 
 
 class LiveStream:
@@ -136,7 +143,7 @@ def _clock(chunk: bytes) -> datetime | None:
         return None
 
 
-async def _dial(endpoint: Endpoint) -> tuple[asyncio.StreamReader, asyncio.BaseTransport]:
+async def _dial(endpoint: Endpoint) -> tuple[asyncio.StreamReader, _Line]:
     try:
         async with asyncio.timeout(_CONNECT_S):
             reader, writer = await asyncio.open_connection(endpoint.host, endpoint.port)
@@ -144,12 +151,12 @@ async def _dial(endpoint: Endpoint) -> tuple[asyncio.StreamReader, asyncio.BaseT
         raise LinkError(f"{endpoint.bus} does not answer") from err
     except OSError as err:
         raise LinkError(f"cannot connect to {endpoint.bus}: {err.strerror or err}") from err
-    line: socket.socket = writer.get_extra_info("socket")
-    line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    return reader, writer.transport
+    connection: socket.socket = writer.get_extra_info("socket")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    return reader, writer
 
 
-async def _open(endpoint: Endpoint, version: DsmrVersion) -> tuple[asyncio.StreamReader, asyncio.BaseTransport]:
+async def _open(endpoint: Endpoint, version: DsmrVersion) -> tuple[asyncio.StreamReader, _Line]:
     """DSMR 2.2 and 3 speak 9600 7E1 (section 5.1), all others 115200 8N1; opening discards what waited."""
     is_old = version is DsmrVersion.V2_2
     try:
