@@ -27,10 +27,9 @@ class _Outstanding:
 
 @dataclass(slots=True)
 class _Release:
-    """A confirmed lower offer that the car has yet to follow: `held_a` stays booked meanwhile."""
+    """A confirmed lower offer that the car has yet to follow: `held_a` stays booked until it is seen to draw less."""
 
     held_a: float
-    offer_a: float
     until_s: float
     is_sure_from_s: float
 
@@ -71,14 +70,13 @@ class Book:
         if before is None or state.offer_a > before:
             self._raised_s = now_s
         elif state.offer_a < before:
-            self._lowered(before, state.offer_a, now_s)
+            self._lowered(before, now_s)
         self.confirmed_a = state.offer_a
 
-    def _lowered(self, before_a: float, offer_a: float, now_s: float) -> None:
+    def _lowered(self, before_a: float, now_s: float) -> None:
         held_a = max(before_a, self._release.held_a) if self._release else before_a
         self._release = _Release(
             held_a=held_a,
-            offer_a=offer_a,
             until_s=now_s + max(CAR_REACTION_S, self.car_lag_s),
             # A raise just before may still be on its way into the car: what it draws now proves nothing yet.
             is_sure_from_s=self._raised_s + max(CAR_REACTION_S, self.car_lag_s),
@@ -106,15 +104,11 @@ class Book:
 
     def _held_a(self, now_s: float) -> float:
         release = self._release
-        if release is None:
-            return 0.0
-        has_followed = (
-            self._is_metered and now_s >= release.is_sure_from_s and self._drawn_a <= overdraw_limit_a(release.offer_a)
-        )
-        if now_s >= release.until_s or has_followed:
+        if release is None or now_s >= release.until_s:
             self._release = None
             return 0.0
-        return release.held_a
+        is_sure = self._is_metered and now_s >= release.is_sure_from_s
+        return min(release.held_a, self._drawn_a) if is_sure else release.held_a
 
 
 def _may_act(grant: _Outstanding, state: ChargerState) -> bool:
