@@ -19,6 +19,7 @@ import aiomqtt
 import structlog
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
 
 from ampherd_core.backoff import Backoff
 from ampherd_core.topics import Qos
@@ -28,6 +29,9 @@ MAX_PAYLOAD_BYTES: Final = 64 * 1024
 
 _KEEPALIVE_S: Final = 5
 _TIMEOUT_S: Final = 5.0
+_PUBLISH_TIMEOUT_S: Final = 1.0
+"""A frozen broker may hold up a caller no longer: safety loops turn every second."""
+
 _QUEUE: Final = 5_000
 
 log = structlog.get_logger()
@@ -70,6 +74,8 @@ class Bus(Protocol):
         ...
 
 
+_ADDRESS_FORM: Final = "the broker's address must look like mqtt://user:password@host:1883"
+
 Listener = Callable[[Inbound], Awaitable[None] | None]
 OnConnect = Callable[[], Awaitable[None]]
 
@@ -87,13 +93,17 @@ class BrokerAddress:
     @classmethod
     def parse(cls, url: str) -> BrokerAddress:
         """Take a URL apart; ValueError says what a right one looks like."""
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError as err:
+            raise ValueError(_ADDRESS_FORM) from err
         if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname:
-            raise ValueError("the broker's address must look like mqtt://user:password@host:1883")
+            raise ValueError(_ADDRESS_FORM)
         uses_tls = parts.scheme == "mqtts"
         return cls(
             host=parts.hostname,
-            port=parts.port or (8883 if uses_tls else 1883),
+            port=port or (8883 if uses_tls else 1883),
             username=unquote(parts.username) if parts.username else None,
             password=unquote(parts.password) if parts.password else None,
             uses_tls=uses_tls,
@@ -139,7 +149,7 @@ class MqttBus:
                 qos=message.qos,
                 retain=message.is_retained,
                 properties=_properties(message),
-                timeout=_TIMEOUT_S,
+                timeout=_PUBLISH_TIMEOUT_S,
             )
         except (aiomqtt.MqttError, ValueError) as err:
             log.debug("publish_failed", topic=message.topic, error=str(err))
@@ -162,6 +172,9 @@ class MqttBus:
                     async for message in client.messages:
                         await self._hear(message)
             except aiomqtt.MqttError as err:
+                # Leaving a client may fail for the broker's reasons, and would hide that we are to stop.
+                if _is_cancelled():
+                    raise asyncio.CancelledError from err
                 backoff = backoff.after_failure()
                 (log.warning if backoff.failures == 1 else log.debug)(
                     "bus_lost", error=str(err), retry_s=backoff.delay_s
@@ -174,7 +187,9 @@ class MqttBus:
     async def _subscribe(self, client: aiomqtt.Client) -> None:
         # One packet a filter: an embedded broker delivers few retained messages per SUBSCRIBE.
         for topic_filter in self._filters:
-            await client.subscribe(topic_filter, qos=1, timeout=_TIMEOUT_S)
+            granted = await client.subscribe(topic_filter, qos=1, timeout=_TIMEOUT_S)
+            if any(isinstance(code, ReasonCode) and code.is_failure for code in granted):
+                log.error("subscription_refused", topic=topic_filter, why=", ".join(map(str, granted)))
 
     async def _hear(self, message: aiomqtt.Message) -> None:
         if self._listener is None:
@@ -210,6 +225,11 @@ class MqttBus:
             # Without it the chain meter → balancer → agent takes 88 ms instead of 1.3 ms.
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
         )
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _properties(message: Outbound) -> Properties | None:

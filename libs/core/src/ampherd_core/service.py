@@ -23,8 +23,13 @@ from ampherd_core.policy import Policy
 from ampherd_core.policy_file import PolicyError, PolicyWatch, load_policy
 from ampherd_core.topics import Topics
 
-POLICY_POLL_S: Final = 1.0
-"""An edit of the policy is taken up within two seconds."""
+POLICY_POLL_S: Final = 0.5
+"""Two looks at the same text take up an edit of the policy, within two seconds."""
+
+STOPPING_S: Final = 8.0
+"""Longer than a wallbox takes to be set to its fallback, shorter than a supervisor waits before it kills."""
+
+_CANCEL_AGAIN_S: Final = 1.0
 
 EXIT_CONFIG: Final = 78
 """sysexits.h EX_CONFIG: a restart will not help, a person must edit something."""
@@ -38,12 +43,12 @@ class Environment:
 
     site: Path
     broker: BrokerAddress
-    redis_url: str
-    history_url: str
+    redis_url: str = field(repr=False)
+    history_url: str = field(repr=False)
     state_dir: Path
     charger: str | None = None
     heartbeat: Path | None = None
-    extra: Mapping[str, str] = field(default_factory=dict)
+    extra: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @classmethod
     def read(cls, environ: Mapping[str, str] | None = None) -> Environment:
@@ -148,19 +153,30 @@ class Service:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         bus = asyncio.create_task(self.bus.run(), name="bus")
+        stopped = asyncio.create_task(stop.wait(), name="stop")
         work = {
+            stopped,
             asyncio.create_task(self.main(), name="main"),
             asyncio.create_task(self._keep_policy(), name="policy"),
             asyncio.create_task(self._beat(), name="heartbeat"),
-            asyncio.create_task(stop.wait(), name="stop"),
         }
         done, _ = await asyncio.wait({bus, *work}, return_when=asyncio.FIRST_COMPLETED)
         await _cancel(work)
-        await self.stopping()
-        await self._say(self._status(is_online=False, detail="stopped"))
-        await _cancel({bus})
+        try:
+            await self._leave("stopped" if stopped in done else "failed")
+        finally:
+            await _cancel({bus})
         for task in done:
             task.result()
+
+    async def _leave(self, detail: str) -> None:
+        try:
+            async with asyncio.timeout(STOPPING_S):
+                await self.stopping()
+        except TimeoutError:
+            log.error("stopping_took_too_long", limit_s=STOPPING_S)  # noqa: TRY400 - a trace of our own patience is noise
+        finally:
+            await self._say(self._status(is_online=False, detail=detail))
 
     async def _announce(self) -> None:
         await self._say(self._status(is_online=True))
@@ -187,44 +203,50 @@ class Service:
         )
 
     async def _keep_policy(self) -> None:
-        with contextlib.suppress(PolicyError):
-            self._watch.poll()
         while True:
             await asyncio.sleep(POLICY_POLL_S)
             try:
-                policy = self._watch.poll()
+                policy = await asyncio.to_thread(self._watch.poll)
+            except PolicyError as err:
+                await self._refuse_policy(str(err))
+            else:
                 if policy is not None:
                     await self._take_policy(policy)
-            except PolicyError as err:
-                log.warning("policy_refused", error=str(err))
-                await self._refuse_policy(str(err))
 
     async def _take_policy(self, policy: Policy) -> None:
         if policy.site.id != self.policy.site.id:
             await self._refuse_policy("site.id cannot change while running; restart Ampherd to rename the site")
             return
-        self.policy = policy
-        self._policy_error = None
-        log.info("policy_taken")
-        await self._say(self._status(is_online=True))
-        await self.policy_changed(policy)
+        is_new, is_mended = policy != self.policy, self._policy_error is not None
+        self.policy, self._policy_error = policy, None
+        if is_new or is_mended:
+            log.info("policy_taken")
+            await self._say(self._status(is_online=True))
+        if is_new:
+            await self.policy_changed(policy)
 
     async def _refuse_policy(self, why: str) -> None:
         self._policy_error = why
+        log.warning("policy_refused", error=why)
         await self._say(self._status(is_online=True))
 
     async def _beat(self) -> None:
         """Touch the heartbeat file while the event loop turns; the container's health check reads its age."""
         while True:
             if self.environment.heartbeat is not None:
-                self.environment.heartbeat.touch()
+                # Without it the health check fails, which is what a broken disk deserves; the work goes on.
+                with contextlib.suppress(OSError):
+                    self.environment.heartbeat.touch()
             await asyncio.sleep(1.0)
 
 
 async def _cancel(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    """End tasks; asked again, for `asyncio.wait_for` may lose a cancellation that meets its result."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=_CANCEL_AGAIN_S)
 
 
 def start(service_class: type[Service], name: str) -> None:
@@ -232,11 +254,11 @@ def start(service_class: type[Service], name: str) -> None:
     configure_logs(name)
     try:
         environment = Environment.read()
-        policy = load_policy(environment.site)
+        service = service_class(name, environment, load_policy(environment.site))
     except (PolicyError, ValueError, OSError) as err:
         log.error("cannot_start", error=str(err))  # noqa: TRY400 - the message is for the user, a trace is noise
         sys.exit(EXIT_CONFIG)
-    asyncio.run(service_class(name, environment, policy).run())
+    asyncio.run(service.run())
 
 
 def configure_logs(service: str) -> None:
