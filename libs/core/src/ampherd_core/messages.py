@@ -7,7 +7,7 @@ home carries are refused, so that what passes needs no second check.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -20,8 +20,12 @@ Energy = Annotated[float, Field(ge=0, le=1e12)]
 Offer = Annotated[float, Field(ge=0, le=MAX_OFFER_A)]
 Seconds = Annotated[float, Field(ge=0, le=1e10)]
 Identifier = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
+ServiceName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
 Text = Annotated[str, Field(max_length=500)]
 PerLine = tuple[Current, Current, Current]
+
+MAX_STALE_AFTER_S: Final = 120.0
+"""The longest that a policy lets a sample count: a longer promise on the wire is a fault of the sender."""
 
 
 class Message(BaseModel):
@@ -76,7 +80,9 @@ class Reading(Message):
     stamp: Stamp = Field(description="when the sample was complete, on the meter service's clock")
     measured_at: AwareDatetime = Field(description="the same moment in UTC, for people and history")
     interval_s: Seconds = Field(description="the meter's own period as observed, s")
-    valid_for_s: Seconds = Field(description="age from which this sample counts as stale, s")
+    valid_for_s: Annotated[float, Field(ge=0, le=MAX_STALE_AFTER_S)] = Field(
+        description="age from which this sample counts as stale, s"
+    )
     resolution_a: Annotated[float, Field(ge=0, le=10)] = Field(description="step of the reported current, A; 0 = fine")
     phases: tuple[PhaseSample | None, PhaseSample | None, PhaseSample | None] = Field(
         description="L1, L2, L3; null where the meter gives no such phase"
@@ -258,7 +264,7 @@ class SiteState(Message):
 class ServiceStatus(Message):
     """Whether a service runs (`service/<s>/status`, retained; its last will says offline)."""
 
-    service: Identifier
+    service: ServiceName
     is_online: bool
     version: Text
     since: AwareDatetime | None = None
@@ -278,7 +284,7 @@ class Event(Message):
     """What a person would want to know (`event`)."""
 
     at: AwareDatetime
-    service: Identifier
+    service: ServiceName
     code: Identifier
     severity: Severity
     text: Text

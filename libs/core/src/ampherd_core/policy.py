@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from ampherd_core.endpoint import Endpoint, Transport, parse_endpoint
-from ampherd_core.messages import Identifier, MeterRole, Mode
+from ampherd_core.messages import MAX_STALE_AFTER_S, Identifier, MeterRole, Mode
 from ampherd_core.phases import LINES, Line
 
 CONNECTION: Final = "connection"
@@ -144,7 +144,7 @@ class Meter(Section):
     currents: Literal["auto", "p1", "ct"] = Field("auto", description="sensorbox: which block gives the currents")
     ct_ratio: Annotated[float, Field(gt=0, le=10)] = Field(1, description="sensorbox: 2 for 200 A clamps")
     lines: Lines = Field(LINES, description="the site line of each of the meter's phases, in the meter's order")
-    stale_after_s: Annotated[float, Field(ge=2, le=120)] | None = Field(
+    stale_after_s: Annotated[float, Field(ge=2, le=MAX_STALE_AFTER_S)] | None = Field(
         None,
         description="age from which a sample is stale, s; default 5 for meters of 1 or 2 s, 25 for meters of 10 s",
     )

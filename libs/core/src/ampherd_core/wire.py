@@ -27,11 +27,11 @@ class Wire:
             self.refuse("oversized", message.topic, f"more than {MAX_PAYLOAD_BYTES} bytes")
             return None
         try:
-            return model.model_validate_json(message.payload)
+            return model.model_validate_json(message.payload, strict=True)
         except ValidationError as err:
             first = err.errors(include_url=False, include_input=False)[0]
             where = ".".join(str(part) for part in first["loc"])
-            self.refuse("malformed", message.topic, f"{where}: {first['msg']}" if where else first["msg"])
+            self.refuse("malformed", message.topic, f"{where[:100]}: {first['msg']}" if where else first["msg"])
             return None
 
     def refuse(self, cause: str, topic: str, why: str) -> None:
