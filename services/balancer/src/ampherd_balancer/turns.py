@@ -12,6 +12,7 @@ class _Place:
 
     waiting_since_s: float
     turn_since_s: float | None = None
+    is_admitted: bool = False
     served_s: float = 0.0
     counted_s: float = 0.0
 
@@ -35,7 +36,8 @@ class Turns:
     def served(self, admitted: Collection[str], now_s: float) -> None:
         """Who was admitted: a turn begins for the newly admitted, and anew for who was admitted after its end."""
         for car_id, place in self._places.items():
-            if car_id in admitted:
+            place.is_admitted = car_id in admitted
+            if place.is_admitted:
                 if place.turn_since_s is None or now_s - place.turn_since_s >= self.turn_s:
                     place.turn_since_s = now_s
                 place.served_s += now_s - place.counted_s
@@ -51,10 +53,11 @@ class Turns:
         return max(0.0, self.turn_s - (now_s - place.turn_since_s))
 
     def _key(self, car_id: str, now_s: float) -> tuple[int, float, float, str]:
+        """First who is served in its turn, then whose turn was broken off, then who waits the longest."""
         place = self._places[car_id]
         if place.turn_since_s is None:
-            return 1, place.waiting_since_s, place.served_s, car_id
+            return 2, place.waiting_since_s, place.served_s, car_id
         turn_ends_s = place.turn_since_s + self.turn_s
         if now_s < turn_ends_s:
-            return 0, place.turn_since_s, place.served_s, car_id
-        return 1, turn_ends_s, place.served_s, car_id
+            return 0 if place.is_admitted else 1, place.turn_since_s, place.served_s, car_id
+        return 2, turn_ends_s, place.served_s, car_id
