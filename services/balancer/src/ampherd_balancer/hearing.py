@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 from typing import Final
 
 from ampherd_core.messages import Stamp
 
 _DRIFT: Final = 0.001
 """Two boot clocks drift apart by less than this; it lets the least delay be forgotten slowly."""
+
+_GONE_AFTER_S: Final = 3.0
+"""Senders speak at least once a second: a session replaced by another is heard again only after such a silence."""
+
+_REMEMBERED: Final = 8
+"""Sessions that were replaced; a latecomer of one before those is improbable."""
 
 
 @dataclass(slots=True)
@@ -23,11 +30,15 @@ class Sender:
     _offset_s: float = 0.0
     _updated_s: float = 0.0
     _newest_s: float = 0.0
+    _replaced: deque[str] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
 
     def hear(self, stamp: Stamp, now_s: float) -> float | None:
-        """When the stamp was made, on our clock; None for a repeat or a latecomer of the same session."""
+        """When the stamp was made, on our clock; None for a repeat, or a latecomer of this session or one before."""
         offset_s = now_s - stamp.at_s
         if stamp.session != self.session:
+            if stamp.session in self._replaced and now_s - self._updated_s <= _GONE_AFTER_S:
+                return None
+            self._replaced.append(self.session)
             self.session, self._offset_s, self._updated_s = stamp.session, offset_s, now_s
         elif stamp.at_s <= self._newest_s:
             return None
