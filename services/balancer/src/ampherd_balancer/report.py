@@ -7,7 +7,7 @@ from datetime import datetime
 from ampherd_core.messages import Decision, LimitState, MeterRole, Reading, SiteState
 from ampherd_core.phases import ZERO, Phases, add, each, subtract
 from ampherd_core.policy import CONNECTION
-from ampherd_core.units import MAX_PLAUSIBLE_A
+from ampherd_core.units import MAX_OFFER_A, MAX_PLAUSIBLE_A, MAX_PLAUSIBLE_W
 
 from ampherd_balancer.core import Balancer, Outcome
 from ampherd_balancer.explain import explain
@@ -27,7 +27,7 @@ def decisions(balancer: Balancer, outcome: Outcome, now_s: float, at: datetime) 
                 max_a=desk.ceiling_a,
                 target_a=round(outcome.target.offers.get(desk.id, 0.0), 2),
                 offer_a=desk.granted_a,
-                booked_a=round(desk.booked_a(now_s), 2),
+                booked_a=round(min(desk.booked_a(now_s), MAX_OFFER_A), 2),
                 limited_by=reason.code,
                 reason=reason.sentence,
                 turn_ends_in_s=balancer.turns.ends_in_s(desk.id, now_s),
@@ -48,8 +48,8 @@ def site_state(balancer: Balancer, outcome: Outcome, now_s: float, at: datetime)
         is_grid_fresh=is_fresh,
         grid_a=current,
         grid_w=grid.power_w if grid is not None and is_fresh else None,
-        house_a=_rounded(subtract(current, drawn)) if current is not None else None,
-        drawn_a=_rounded(drawn),
+        house_a=_shown(subtract(current, drawn)) if current is not None else None,
+        drawn_a=_shown(drawn),
         solar_w=_side_power(balancer, MeterRole.SOLAR),
         battery_w=_side_power(balancer, MeterRole.BATTERY),
         quarter_power_w=grid.quarter_power_w if grid is not None else None,
@@ -71,16 +71,15 @@ def _limit_states(balancer: Balancer, outcome: Outcome) -> list[LimitState]:
     states = []
     for node in balancer.tree:
         house = balancer.meters[node.meter].house.load if node.meter is not None else None
-        other = _bounded(outcome.situation.others[node.id])
         load = house if house is not None else _node_load(balancer, node.chargers)
         limit = node.limit_a, node.limit_a, node.limit_a
         states.append(
             LimitState(
                 circuit=node.id,
                 limit_a=limit,
-                load_a=_rounded(load),
-                other_a=_rounded(other),
-                headroom_a=_rounded(subtract(limit, load)),
+                load_a=_shown(load),
+                other_a=_shown(outcome.situation.others[node.id]),
+                headroom_a=_shown(subtract(limit, load)),
             )
         )
     return states
@@ -126,7 +125,7 @@ def _side_power(balancer: Balancer, role: MeterRole) -> float | None:
         for reading in balancer.side_readings.values()
         if reading.role is role and reading.power_w is not None
     ]
-    return sum(powers) if powers else None
+    return _clamped(sum(powers), MAX_PLAUSIBLE_W) if powers else None
 
 
 def _currents(reading: Reading) -> Phases:
@@ -134,10 +133,10 @@ def _currents(reading: Reading) -> Phases:
     return one, two, three
 
 
-def _rounded(quantity: Phases) -> Phases:
-    return round(quantity[0], 2), round(quantity[1], 2), round(quantity[2], 2)
+def _shown(quantity: Phases) -> Phases:
+    """As the wire carries it: sums and bookings may go beyond what one sensor may plausibly say."""
+    return each(lambda amps: round(_clamped(amps, MAX_PLAUSIBLE_A), 2), quantity)
 
 
-def _bounded(quantity: Phases) -> Phases:
-    """What is unknown may be booked beyond any plausible current; the wire carries no more than that."""
-    return each(lambda amps: max(-MAX_PLAUSIBLE_A, min(MAX_PLAUSIBLE_A, amps)), quantity)
+def _clamped(value: float, bound: float) -> float:
+    return max(-bound, min(bound, value))
