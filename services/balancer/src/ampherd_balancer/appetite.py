@@ -29,7 +29,7 @@ class Appetite:
 
     def __init__(self, lines: tuple[Line, ...], timings: Timings) -> None:
         self._wired = lines
-        self._timings = timings
+        self.timings = timings
         self.forget()
 
     def forget(self) -> None:
@@ -77,11 +77,11 @@ class Appetite:
             self._is_idle, self._idle_since_s = False, None
         elif offer_a <= 0:
             self._idle_since_s = None
-            if self._is_idle and now_s - self._probe_s >= self._timings.probe_every_s:
+            if self._is_idle and now_s - self._probe_s >= self.timings.probe_every_s:
                 self._is_idle = False
         elif self._idle_since_s is None:
             self._idle_since_s = now_s
-        elif not self._is_idle and now_s - self._idle_since_s >= self._timings.reclaim_after_s:
+        elif not self._is_idle and now_s - self._idle_since_s >= self.timings.reclaim_after_s:
             self._is_idle, self._probe_s = True, now_s
 
     def _note_lines(self, drawn: Phases, drawn_a: float, now_s: float) -> None:
@@ -97,7 +97,7 @@ class Appetite:
 
     def _note_unused(self, offer_a: float, drawn_a: float, now_s: float) -> None:
         if self._cap_a is not None and (
-            drawn_a > offer_a - SPARE_A / 2 or now_s - self._probe_s >= self._timings.probe_every_s
+            drawn_a > offer_a - SPARE_A / 2 or now_s - self._probe_s >= self.timings.probe_every_s
         ):
             self._cap_a, self._unused_since_s = None, None
         if drawn_a >= offer_a - UNUSED_A:
@@ -106,6 +106,6 @@ class Appetite:
             self._unused_since_s, self._most_drawn_a = now_s, drawn_a
         else:
             self._most_drawn_a = max(self._most_drawn_a, drawn_a)
-            if now_s - self._unused_since_s >= self._timings.reclaim_after_s:
+            if now_s - self._unused_since_s >= self.timings.reclaim_after_s:
                 self._cap_a, self._probe_s = self._most_drawn_a + SPARE_A, now_s
                 self._unused_since_s = None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ampherd_core.messages import ChargerState, Grant, GrantId, MeterRole, Mode, Reading
-from ampherd_core.phases import ZERO, Phases, add
+from ampherd_core.phases import LINES, ZERO, Line, Phases, add
 from ampherd_core.policy import CONNECTION, Policy
 
 from ampherd_balancer.allocate import Allocation, Car, Limit, allocate, fits
@@ -67,8 +67,9 @@ class Outcome:
 
 @dataclass(slots=True)
 class _Metered:
-    """One metered node: its house, and whether its meter is fresh."""
+    """One metered node: the lines that it must guard, its house, and whether its meter is fresh."""
 
+    lines: tuple[Line, ...]
     house: House
     sender: Sender
     heard_s: float = float("-inf")
@@ -101,8 +102,7 @@ class Balancer:
         self.policy = policy
         self.tree = nodes(policy)
         self.desks = {charger_id: self._desk(charger_id, now_s) for charger_id in policy.chargers}
-        wanted = {node.meter for node in self.tree if node.meter is not None}
-        self.meters = {meter: self.meters.get(meter) or self._metered() for meter in wanted}
+        self.meters = {node.meter: self._metered(node, node.meter) for node in self.tree if node.meter is not None}
         if self.turns.turn_s != policy.timings.turn_s:
             self.turns = Turns(policy.timings.turn_s)
 
@@ -112,7 +112,7 @@ class Balancer:
         if metered is None:
             return self._hear_side(reading, now_s)
         at_s = metered.sender.hear(reading.stamp, now_s)
-        load = _guard(reading, len(self.policy.connection.lines))
+        load = _guard(reading, metered.lines)
         if at_s is None or load is None or now_s - at_s > reading.valid_for_s:
             return False
         metered.heard_s, metered.valid_for_s, metered.reading = at_s, reading.valid_for_s, reading
@@ -254,7 +254,8 @@ class Balancer:
             if self._is_emergency(node):
                 ceilings.update(dict.fromkeys(node.chargers, 0.0))
         if situation.stale_nodes:
-            ceilings.update(self._fallbacks(situation.stale_nodes))
+            for charger, fallback_a in self._fallbacks(situation.stale_nodes).items():
+                ceilings[charger] = min(ceilings.get(charger, fallback_a), fallback_a)
         return ceilings
 
     def _runner(self, desk: Desk, kept_a: float, now_s: float) -> Car:
@@ -326,14 +327,22 @@ class Balancer:
         desk.take_policy(self.policy)
         return desk
 
-    def _metered(self) -> _Metered:
-        return _Metered(House(self.policy.timings.hold_s), Sender())
+    def _metered(self, node: Node, meter: str) -> _Metered:
+        hold_s = self.policy.timings.hold_s
+        metered = self.meters.get(meter) or _Metered((), House(hold_s), Sender())
+        metered.house.hold_for(hold_s)
+        metered.lines = self.policy.connection.lines if node.id == CONNECTION else self._lines_below(node)
+        return metered
+
+    def _lines_below(self, node: Node) -> tuple[Line, ...]:
+        used = {line for charger in node.chargers for line in self.policy.chargers[charger].lines}
+        return tuple(line for line in LINES if line in used)
 
 
-def _guard(reading: Reading, lines: int) -> Phases | None:
-    """The reading's guard current per line (A), or None when a line of the connection is missing."""
+def _guard(reading: Reading, lines: Iterable[Line]) -> Phases | None:
+    """The reading's guard current per line (A), or None when one of `lines` is missing."""
     samples = reading.phases
-    if any(sample is None for sample in samples[:lines]):
+    if any(samples[line.place] is None for line in lines):
         return None
     one, two, three = (sample.guard_a if sample is not None else 0.0 for sample in samples)
     return one, two, three

@@ -180,11 +180,13 @@ class Desk:
         self.book.fallback_a = charger.fallback_a
         self.book.most_a = max(charger.max_a, charger.failsafe_a or 0.0, charger.fallback_a, self.book.most_a)
         self.book.car_lag_s = policy.timings.car_lag_s
+        self.appetite.timings = policy.timings
 
     def _follow(self, offer_a: float, now_s: float) -> None:
-        """The agent stands elsewhere than we granted: go on from where it is."""
+        """The agent stands elsewhere than we granted: go on from where it is, if a car can charge there."""
+        offer_a = min(offer_a, self.charger.max_a) if offer_a >= self.charger.min_a else 0.0
         if offer_a != self.granted_a:
-            self._changed(min(offer_a, self.charger.max_a), now_s)
+            self._changed(offer_a, now_s)
 
     def _changed(self, offer_a: float, now_s: float) -> None:
         if offer_a > 0 and self.granted_a == 0:

@@ -37,6 +37,10 @@ class House:
         self._settled = Peak(hold_s)
         self._latest: tuple[float, Phases] | None = None
 
+    def hold_for(self, hold_s: float) -> None:
+        """Reckon with the most of this long from now on."""
+        self._settled.window_s = hold_s
+
     def note(self, at_s: float, load: Phases, interval_s: float) -> None:
         """One sample of the node's meter, guard current per line (A); the meter's period tells how old it may be."""
         self._back_s = SENDING_S + min(max(interval_s, REFRESH_S), SLOWEST_REFRESH_S)

@@ -58,10 +58,10 @@ class Trace:
 class Peak:
     """The most per line of a sliding window."""
 
-    __slots__ = ("_queues", "_window_s")
+    __slots__ = ("_queues", "window_s")
 
     def __init__(self, window_s: float) -> None:
-        self._window_s = window_s
+        self.window_s = window_s
         self._queues: tuple[deque[tuple[float, float]], ...] = (deque(), deque(), deque())
 
     def note(self, at_s: float, value: Phases) -> None:
@@ -74,7 +74,7 @@ class Peak:
     def most(self, now_s: float) -> Phases | None:
         """The most of the window's values, or None when it holds none."""
         for queue in self._queues:
-            while queue and queue[0][0] < now_s - self._window_s:
+            while queue and queue[0][0] < now_s - self.window_s:
                 queue.popleft()
         if not self._queues[0]:
             return None
