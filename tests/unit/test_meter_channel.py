@@ -106,10 +106,26 @@ def test_half_a_sample_is_none() -> None:
 def test_an_absurd_value_takes_its_whole_sample_down() -> None:
     channel = new_channel()
     take(channel, 0)
-    assert take(channel, 1, replace(FULL, phases=(PhaseValues(999, 230, 230), *FULL.phases[1:]))) is None
+    absurd = replace(FULL, phases=(PhaseValues(999, 230, 230), *FULL.phases[1:]))
+    assert [take(channel, at_s, absurd) for at_s in (1, 2)] == [None, None]
     assert channel.verdict(1).health is Health.OK, "the sample before is still young"
     assert channel.verdict(5) == channel.verdict(6)
     assert "absurd" in channel.verdict(5).why
+
+
+def test_the_half_telegram_of_a_new_connection_is_no_fault() -> None:
+    channel = new_channel()
+    channel.counters.update({Count.GARBAGE: 1, Count.CUT: 1})
+    assert channel.verdict(0).health is Health.STALE
+    channel.counters.update({Count.CRC: 2})
+    assert channel.verdict(3).why == "what arrives is refused: crc"
+
+
+def test_an_outage_does_not_lengthen_the_validity() -> None:
+    channel = new_channel()
+    unknown = replace(FULL, nominal_interval_s=None)
+    readings = [take(channel, at_s, unknown) for at_s in (0, 1, 301, 302)]
+    assert [reading and reading.valid_for_s for reading in readings] == [5, 5, 5, 5]
 
 
 def test_counts_lost_samples() -> None:

@@ -88,8 +88,8 @@ class Channel:
         return Verdict(Health.STALE, f"nothing has arrived for {self._watch.valid_for_s:g} s")
 
     def _is_new(self, cause: Count) -> bool:
-        """Whether `cause` was counted since the last reading."""
-        return self.counters[cause] > self._refused_before[cause]
+        """Whether `cause` was counted since the last reading, and more than the half telegram of a new link counts."""
+        return self.counters[cause] > self._refused_before[cause] + 1
 
     def _take(self, sample: Sample, stamp: Stamp, measured_at: datetime) -> Reading | None:
         if self._watch.is_repeat(sample, stamp.at_s):

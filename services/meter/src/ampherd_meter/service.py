@@ -29,6 +29,9 @@ TICK_S: Final = 0.5
 STATUS_EVERY_S: Final = 30.0
 """Health is retained; it is said again so that its counters stay true."""
 
+START_GRACE_S: Final = 25.0
+"""A meter of 10 s and its bridge may need so long until the first whole sample; only then is its lack an alarm."""
+
 log = structlog.get_logger()
 
 
@@ -39,6 +42,7 @@ class _Line:
     section: tuple[Meter, Mains]
     channel: Channel
     task: asyncio.Task[None]
+    started_s: float
     told: Verdict | None = None
     told_s: float = 0.0
     was_ok: bool | None = None
@@ -112,7 +116,7 @@ class MeterService(Service):
             )
         )
         task = asyncio.create_task(self._keep(channel, driver), name=f"meter-{meter_id}")
-        return _Line(section, channel, task)
+        return _Line(section, channel, task, started_s=boot_s())
 
     async def _keep(self, channel: Channel, driver: Driver) -> None:
         """Run a driver for ever; each failure waits longer, a sample in between makes it forget."""
@@ -163,27 +167,23 @@ class MeterService(Service):
     async def _tell_of(self, meter_id: str, line: _Line) -> None:
         now_s = boot_s()
         verdict = line.channel.verdict(now_s)
-        if verdict == line.told and now_s - line.told_s < STATUS_EVERY_S:
-            return
-        status = line.channel.status(verdict, utc_now())
-        topic = self.topics.meter_status(meter_id)
-        if not await self.bus.publish(Outbound(topic, status.to_json(), qos=1, is_retained=True)):
-            return
-        before, line.told, line.told_s = line.told, verdict, now_s
-        if before is None or before.health is not verdict.health:
-            await self._announce_change(meter_id, line, verdict)
-
-    async def _announce_change(self, meter_id: str, line: _Line, verdict: Verdict) -> None:
+        if verdict != line.told or now_s - line.told_s >= STATUS_EVERY_S:
+            status = line.channel.status(verdict, utc_now())
+            topic = self.topics.meter_status(meter_id)
+            if await self.bus.publish(Outbound(topic, status.to_json(), qos=1, is_retained=True)):
+                line.told, line.told_s = verdict, now_s
         is_ok = verdict.health is Health.OK
-        is_starting = line.was_ok is None and verdict.health is Health.STALE
-        if is_ok == line.was_ok or is_starting:
-            return
-        line.was_ok = is_ok
+        is_starting = line.was_ok is None and now_s - line.started_s < START_GRACE_S
+        if self.bus.is_connected and is_ok is not line.was_ok and (is_ok or not is_starting):
+            line.was_ok = is_ok
+            await self._tell_people(meter_id, line.channel.role, verdict)
+
+    async def _tell_people(self, meter_id: str, role: MeterRole, verdict: Verdict) -> None:
         log.info("meter_health", meter=meter_id, health=verdict.health, why=verdict.why)
-        if is_ok:
+        if verdict.health is Health.OK:
             await self.event("meter-ok", Severity.INFO, f"Meter {meter_id} gives readings.", meter=meter_id)
             return
-        severity = Severity.ALARM if line.channel.role is MeterRole.GRID else Severity.WARNING
+        severity = Severity.ALARM if role is MeterRole.GRID else Severity.WARNING
         text = f"Meter {meter_id} gives no usable reading: {verdict.why}."
         await self.event(f"meter-{verdict.health}", severity, text, meter=meter_id)
 

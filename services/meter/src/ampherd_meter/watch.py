@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from statistics import median
+from statistics import median_low
 from typing import Final
 
 from ampherd_meter.sample import Sample
@@ -21,7 +21,7 @@ FROZEN_WITHOUT_CLOCK_S: Final = 300.0
 """Old meters give no clock and steps of 10 W: a quiet house repeats itself, but not for so long."""
 
 _GAPS: Final = 9
-"""The median of so many gaps follows a meter's real period, and no single stall moves it."""
+"""The median of so many gaps (of an even number the lower) follows a meter's period; no single stall moves it."""
 
 _LOST_RATIO: Final = 1.5
 """A gap this many times the period has lost a sample."""
@@ -46,7 +46,7 @@ class Watch:
     @property
     def interval_s(self) -> float | None:
         """The period as observed; before that, as the meter's standard promises; None where nothing is known."""
-        return round(median(self._gaps_s), 3) if self._gaps_s else self._nominal_s
+        return round(median_low(self._gaps_s), 3) if self._gaps_s else self._nominal_s
 
     @property
     def valid_for_s(self) -> float:
