@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ampherd_core.bus import BrokerAddress
 from ampherd_embedded.broker import Broker, Iotcore, Mosquitto
 from ampherd_embedded.program import free_port
 
@@ -20,9 +21,10 @@ class BrokerServer(Server):
         directory.mkdir(parents=True, exist_ok=True)
         super().__init__(broker.program(directory), directory / "broker.log")
         self.url = broker.url
+        self.url_with_expiry = broker.url.partition("?")[0]
         self.url_v311 = broker.guest_url
-        self.port = int(broker.url.rpartition(":")[2])
-        self.port_v311 = int(broker.guest_url.rpartition(":")[2])
+        self.port = BrokerAddress.parse(broker.url).port
+        self.port_v311 = BrokerAddress.parse(broker.guest_url).port
 
 
 def new_broker(kind: str, directory: Path) -> BrokerServer:

@@ -6,21 +6,27 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TypeVar, overload
 
 T = TypeVar("T")
 
 _POLL_S = 0.01
 
 
-async def wait_for(
-    condition: Callable[[], T | Awaitable[T | None] | None], deadline_s: float = 5.0, what: str = ""
-) -> T:
+@overload
+async def wait_for(condition: Callable[[], Awaitable[T | None]], deadline_s: float = ..., what: str = ...) -> T: ...
+
+
+@overload
+async def wait_for(condition: Callable[[], T | None], deadline_s: float = ..., what: str = ...) -> T: ...
+
+
+async def wait_for(condition: Callable[[], object], deadline_s: float = 5.0, what: str = "") -> object:
     """The condition's first truthy value; AssertionError when none came within the deadline."""
     end = time.monotonic() + deadline_s
     while True:
         result = condition()
-        value: T | None = await result if inspect.isawaitable(result) else result
+        value: object = await result if inspect.isawaitable(result) else result
         if value:
             return value
         if time.monotonic() > end:

@@ -106,8 +106,8 @@ class Iotcore:
 
     @property
     def url(self) -> str:
-        """Where our services speak MQTT 5."""
-        return f"mqtt://127.0.0.1:{self.port}"
+        """Where our services speak MQTT 5, without what would throw guests of 3.1.1 out."""
+        return f"mqtt://127.0.0.1:{self.port}?expiry=no"
 
     @property
     def guest_url(self) -> str:

@@ -82,13 +82,18 @@ OnConnect = Callable[[], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class BrokerAddress:
-    """`mqtt://user:password@host:port`, or `mqtts://` for TLS with the system's certificates."""
+    """`mqtt://user:password@host:port`, or `mqtts://` for TLS with the system's certificates.
+
+    `?expiry=no` leaves message expiry out: iotcore throws an MQTT 3.1.1 guest out that receives a message with it. A
+    grant is no less safe for it, since its lease runs from the stamp that it echoes.
+    """
 
     host: str
     port: int
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     uses_tls: bool = False
+    omits_expiry: bool = False
 
     @classmethod
     def parse(cls, url: str) -> BrokerAddress:
@@ -107,6 +112,7 @@ class BrokerAddress:
             username=unquote(parts.username) if parts.username else None,
             password=unquote(parts.password) if parts.password else None,
             uses_tls=uses_tls,
+            omits_expiry="expiry=no" in parts.query.split("&"),
         )
 
 
@@ -148,7 +154,7 @@ class MqttBus:
                 message.payload,
                 qos=message.qos,
                 retain=message.is_retained,
-                properties=_properties(message),
+                properties=_properties(message, omits_expiry=self._address.omits_expiry),
                 timeout=_PUBLISH_TIMEOUT_S,
             )
         except (aiomqtt.MqttError, ValueError) as err:
@@ -232,12 +238,13 @@ def _is_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def _properties(message: Outbound) -> Properties | None:
-    if message.expires_after_s is None and message.response_topic is None and message.correlation is None:
+def _properties(message: Outbound, *, omits_expiry: bool) -> Properties | None:
+    expires_after_s = None if omits_expiry else message.expires_after_s
+    if expires_after_s is None and message.response_topic is None and message.correlation is None:
         return None
     properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-    if message.expires_after_s is not None:
-        properties.MessageExpiryInterval = message.expires_after_s
+    if expires_after_s is not None:
+        properties.MessageExpiryInterval = expires_after_s
     if message.response_topic is not None:
         properties.ResponseTopic = message.response_topic
     if message.correlation is not None:
