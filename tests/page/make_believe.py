@@ -188,7 +188,7 @@ class MakeBelieve:
             house_a=house,
             drawn_a=drawn,
             limits=(limit,),
-            limited_by="L2 of the connection",
+            limited_by="L2 of the mains decides how much the cars may have.",
         )
 
     async def _answer(self, message: Inbound) -> None:
