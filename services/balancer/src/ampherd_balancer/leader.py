@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 import structlog
@@ -20,10 +21,24 @@ class Candidate:
         self._store = store
         self._owner = owner
         self._is_store_well = True
+        self._turn = asyncio.Lock()
         self.epoch: int | None = None
 
     async def campaign(self, highest_heard: int) -> bool:
         """Take or keep the lead; True when a new reign begins. Without the store only a leader goes on."""
+        async with self._turn:
+            return await self._campaign(highest_heard)
+
+    async def resign(self) -> None:
+        """Stop leading and let another; the lock lapses by itself when the store does not answer."""
+        async with self._turn:
+            self.epoch = None
+            try:
+                await self._store.release(self._owner)
+            except StoreError as err:
+                log.debug("lock_not_released", error=str(err))
+
+    async def _campaign(self, highest_heard: int) -> bool:
         try:
             holds_lock = await self._store.acquire(self._owner, LOCK_TTL_S)
             if not holds_lock:
@@ -37,11 +52,3 @@ class Candidate:
             return False
         self._is_store_well = True
         return False
-
-    async def resign(self) -> None:
-        """Stop leading and let another; the lock lapses by itself when the store does not answer."""
-        self.epoch = None
-        try:
-            await self._store.release(self._owner)
-        except StoreError as err:
-            log.debug("lock_not_released", error=str(err))

@@ -23,13 +23,16 @@ from ampherd_balancer.report import decisions, site_state
 from ampherd_balancer.settings import SettingError, Wishes
 
 TICK_S: Final = 0.25
-"""How often the shell looks whether a decision, a report or the lock is due."""
+"""How often the shell looks whether a decision, the lock or the store is due."""
 
 DECIDE_EVERY_S: Final = 1.0
 REPORT_EVERY_S: Final = 1.0
 CAMPAIGN_EVERY_S: Final = 1.0
 
 _SETTINGS_NAME: Final = "wishes"
+
+_GUARDED: Final = frozenset({"ampherd", "$SYS", "homeassistant"})
+"""First levels of topics that somebody obeys or believes: ours, the broker's, the discovery of devices."""
 
 log = structlog.get_logger()
 
@@ -45,8 +48,9 @@ class BalancerService(Service):
         self._core: Balancer | None = None
         self._wishes: dict[str, Wishes] = {}
         self._are_wishes_saved = True
+        self._are_wishes_loaded = False
         self._highest_epoch = 0
-        self._decided_s = self._reported_s = self._campaigned_s = float("-inf")
+        self._decided_s = self._reported_s = float("-inf")
         self._was_grid_fresh = True
 
     def filters(self) -> Sequence[str]:
@@ -69,27 +73,40 @@ class BalancerService(Service):
         return None
 
     async def main(self) -> None:
-        """Campaign, decide at least once a second, report once a second."""
-        while True:
-            now_s = boot_s()
-            if now_s - self._campaigned_s >= CAMPAIGN_EVERY_S:
-                self._campaigned_s = now_s
-                await self._campaign()
-            if now_s - self._decided_s >= DECIDE_EVERY_S:
-                await self._decide()
-            await asyncio.sleep(TICK_S)
+        """Decide and report once a second at least; the lock and the store are another task's, so neither waits."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._keep_deciding(), name="decide")
+            tasks.create_task(self._keep_campaigning(), name="campaign")
 
     async def policy_changed(self, policy: Policy) -> None:
         """Decide under the edited policy at once."""
         if self._core is not None:
             self._core.take_policy(policy, boot_s())
+            self._give_wishes()
             await self._decide()
 
     async def stopping(self) -> None:
         """Let a standby take over at once."""
         if self._core is not None:
+            await self._keep_wishes()
             await self._candidate.resign()
         await self._store.close()
+
+    async def _keep_deciding(self) -> None:
+        while True:
+            if boot_s() - self._decided_s >= DECIDE_EVERY_S:
+                await self._decide()
+            await asyncio.sleep(TICK_S)
+
+    async def _keep_campaigning(self) -> None:
+        campaigned_s = float("-inf")
+        while True:
+            if boot_s() - campaigned_s >= CAMPAIGN_EVERY_S:
+                campaigned_s = boot_s()
+                await self._campaign()
+            if self._core is not None:
+                await self._keep_wishes()
+            await asyncio.sleep(TICK_S)
 
     async def _campaign(self) -> None:
         begins = await self._candidate.campaign(self._highest_epoch)
@@ -97,20 +114,15 @@ class BalancerService(Service):
             await self._begin()
         elif self._candidate.epoch is None and (self._core is not None or not self.detail):
             await self._step_down("another balancer holds the lock")
-        if not self._are_wishes_saved:
-            await self._save_wishes()
 
     async def _begin(self) -> None:
-        epoch = self._candidate.epoch or 0
+        self._are_wishes_loaded = False
+        await self._load_wishes()
+        epoch = self._candidate.epoch
+        if epoch is None:
+            return
         self._core = Balancer(self.policy, epoch=epoch, now_s=boot_s())
-        try:
-            document = await self._store.load(_SETTINGS_NAME)
-            self._wishes = settings.load(document) if document else self._wishes
-        except StoreError as err:
-            log.warning("wishes_not_loaded", error=str(err))
-        for charger, wishes in self._wishes.items():
-            if charger in self._core.desks:
-                self._core.desks[charger].wishes = wishes
+        self._give_wishes()
         log.info("leading", epoch=epoch)
         await self.tell(f"leading, epoch {epoch}")
 
@@ -150,8 +162,8 @@ class BalancerService(Service):
         self._decided_s = now_s = boot_s()
         outcome = core.decide(now_s)
         if outcome.must_yield:
-            await self._candidate.resign()
             await self._step_down("this process was frozen, or a higher epoch was heard")
+            await self._candidate.resign()
             return
         for grant in outcome.grants:
             await self.bus.publish(
@@ -181,7 +193,7 @@ class BalancerService(Service):
         if self._core is None:
             return
         try:
-            change = settings.read_change(setting, message.payload, self.policy.chargers.get(charger))
+            change = settings.read_change(setting, message.payload, self._core.policy.chargers.get(charger))
         except SettingError as err:
             self._wire.refuse("setting", message.topic, str(err))
             await self._answer(charger, setting, message, SetResult(is_accepted=False, error=str(err)[:500]))
@@ -189,23 +201,56 @@ class BalancerService(Service):
         wishes = self._wishes.get(charger, Wishes()).model_copy(update={change.field: change.value})
         self._wishes[charger] = self._core.desks[charger].wishes = wishes
         log.info("setting_changed", charger=charger, setting=setting, value=change.value)
-        await self._answer(charger, setting, message, SetResult(is_accepted=True))
+        self._are_wishes_saved = False
         await self._decide()
-        await self._save_wishes()
+        await self._answer(charger, setting, message, SetResult(is_accepted=True))
 
     async def _answer(self, charger: str, setting: str, message: Inbound, result: SetResult) -> None:
         payload = result.to_json()
         if not result.is_accepted and charger in self.policy.chargers and setting in SETTINGS:
             await self.bus.publish(Outbound(self.topics.set_error(charger, setting), payload, qos=1))
-        if message.response_topic is not None:
-            answer = Outbound(message.response_topic, payload, qos=1, correlation=message.correlation)
-            await self.bus.publish(answer)
+        if message.response_topic is None:
+            return
+        if not self._may_answer_on(message.response_topic):
+            self._wire.refuse("response-topic", message.topic, f"no answer is given on {message.response_topic[:200]}")
+            return
+        await self.bus.publish(Outbound(message.response_topic, payload, qos=1, correlation=message.correlation))
+
+    def _may_answer_on(self, topic: str) -> bool:
+        """A guest names the topic, we have more rights than it has: never a topic that any service listens to."""
+        match self.topics.parse(topic):
+            case ("reply", _, *_) | ("service", _, "reply", _):
+                return True
+        return topic.partition("/")[0] not in _GUARDED
+
+    async def _keep_wishes(self) -> None:
+        """Load what was not loaded, save what was not saved; what is stored is never replaced unread."""
+        if not self._are_wishes_loaded:
+            await self._load_wishes()
+            self._give_wishes()
+        if self._are_wishes_loaded and not self._are_wishes_saved:
+            await self._save_wishes()
+
+    async def _load_wishes(self) -> None:
+        try:
+            document = await self._store.load(_SETTINGS_NAME)
+        except StoreError as err:
+            log.debug("wishes_not_loaded", error=str(err))
+            return
+        newer = {} if self._are_wishes_saved else self._wishes
+        self._wishes = (settings.load(document) if document else {}) | newer
+        self._are_wishes_loaded = True
+
+    def _give_wishes(self) -> None:
+        if self._core is not None:
+            for charger, desk in self._core.desks.items():
+                desk.wishes = self._wishes.get(charger, Wishes())
 
     async def _save_wishes(self) -> None:
+        document = settings.dump(self._wishes)
+        self._are_wishes_saved = True
         try:
-            await self._store.save(_SETTINGS_NAME, settings.dump(self._wishes))
+            await self._store.save(_SETTINGS_NAME, document)
         except StoreError as err:
             self._are_wishes_saved = False
             log.debug("wishes_not_saved", error=str(err))
-        else:
-            self._are_wishes_saved = True
