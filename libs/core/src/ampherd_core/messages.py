@@ -292,6 +292,12 @@ class Event(Message):
     meter: Identifier | None = None
 
 
+class HistoryRequest(Message):
+    """A recorder that was away asks every service to say again what it said since (`history/request`)."""
+
+    since: AwareDatetime
+
+
 class SetResult(Message):
     """The answer to a `…/set`, on the MQTT 5 response topic; refusals go to `…/error` too."""
 

@@ -10,18 +10,21 @@ import signal
 import sys
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
 import structlog
 
+from ampherd_core.backlog import Backlog
 from ampherd_core.bus import BrokerAddress, Inbound, MqttBus, Outbound
 from ampherd_core.clock import SESSION, utc_now
-from ampherd_core.messages import Event, ServiceStatus, Severity
+from ampherd_core.messages import Event, HistoryRequest, ServiceStatus, Severity
 from ampherd_core.policy import Policy
 from ampherd_core.policy_file import PolicyError, PolicyWatch, load_policy
 from ampherd_core.topics import Topics
+from ampherd_core.wire import Wire
 
 POLICY_POLL_S: Final = 0.5
 """Two looks at the same text take up an edit of the policy, within two seconds."""
@@ -88,13 +91,16 @@ class Service:
         self.topics = Topics(policy.site.id)
         self._since = utc_now()
         self.detail = ""
+        self._backlog = Backlog()
+        self.wire = Wire()
+        self._saying_again: asyncio.Task[None] | None = None
         self._policy_error: str | None = None
         self._watch = PolicyWatch(environment.site)
         self.bus = MqttBus(
             environment.broker,
             f"ampherd-{policy.site.id}-{name}-{SESSION[:6]}",
-            filters=self.filters(),
-            listener=self.hear,
+            filters=(*self.filters(), self.topics.history_request),
+            listener=self._route,
             on_connect=self._announce,
             will=Outbound(
                 self.topics.service_status(name),
@@ -124,6 +130,11 @@ class Service:
 
     async def stopping(self) -> None:
         """Told to stop: leave the hardware safe, while the bus still runs."""
+
+    async def record(self, at: datetime, message: Outbound) -> bool:
+        """Publish what belongs to history; `at` names it there. It is said again to a recorder that missed it."""
+        self._backlog.note(at, message.topic, message.payload)
+        return await self.bus.publish(message)
 
     async def event(
         self,
@@ -177,6 +188,19 @@ class Service:
             log.error("stopping_took_too_long", limit_s=STOPPING_S)  # noqa: TRY400 - a trace of our own patience is noise
         finally:
             await self._say(self._status(is_online=False, detail=detail))
+
+    def _route(self, message: Inbound) -> Awaitable[None] | None:
+        if message.topic != self.topics.history_request:
+            return self.hear(message)
+        request = self.wire.read(HistoryRequest, message)
+        if request is not None and (self._saying_again is None or self._saying_again.done()):
+            # Beside the listener: a grant must not wait behind minutes of history.
+            self._saying_again = asyncio.create_task(self._say_again(request.since), name="backlog")
+        return None
+
+    async def _say_again(self, since: datetime) -> None:
+        for topic, payload in self._backlog.since(since):
+            await self.bus.publish(Outbound(self.topics.backlog(topic), payload, qos=1))
 
     async def _announce(self) -> None:
         await self._say(self._status(is_online=True))

@@ -12,6 +12,7 @@ from ampherd_core.messages import (
     Decision,
     Event,
     Grant,
+    HistoryRequest,
     MeterStatus,
     Reading,
     ServiceStatus,
@@ -82,6 +83,15 @@ class Topics:
         """A scalar for evcc's custom charger."""
         return f"{self.root}/evcc/{charger}/{name}"
 
+    @property
+    def history_request(self) -> str:
+        """Where a recorder asks for what it missed."""
+        return f"{self.root}/history/request"
+
+    def backlog(self, topic: str) -> str:
+        """Where a service says again, for the recorder alone, what it had said on `topic`."""
+        return f"{self.root}/backlog/{topic.removeprefix(self.root + '/')}"
+
     def parse(self, topic: str) -> tuple[str, ...] | None:
         """The topic's levels below the root, or None where it belongs to another site."""
         head = self.root + "/"
@@ -146,5 +156,11 @@ def channels() -> tuple[Channel, ...]:
             "Online or offline (last will).",
         ),
         Channel(t.event, "each service", Event, 1, False, "What a person would want to know."),
+        Channel(t.history_request, "api", HistoryRequest, 1, True, "The recorder asks for what it missed."),
+        Channel(t.backlog(t.reading("{meter}")), "meter", Reading, 1, False, "A reading said again for the recorder."),
+        Channel(
+            t.backlog(t.charger_state("{charger}")), "charger-agent", ChargerState, 1, False, "A state said again."
+        ),
+        Channel(t.backlog(t.site_state), "balancer", SiteState, 1, False, "A site's state said again."),
         Channel(t.evcc("{charger}", "{name}"), "charger-agent, balancer", None, 0, True, "Scalars for evcc."),
     )

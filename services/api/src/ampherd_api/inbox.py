@@ -24,6 +24,9 @@ _MODELS: Final[dict[tuple[str, str], type[Document]]] = {
 def filters(topics: Topics) -> tuple[str, ...]:
     """One filter a kind: an embedded broker delivers few retained documents per subscription."""
     return (
+        topics.backlog(topics.reading(ANY)),
+        topics.backlog(topics.charger_state(ANY)),
+        topics.backlog(topics.site_state),
         topics.reading(ANY),
         topics.meter_status(ANY),
         topics.site_state,
@@ -42,9 +45,14 @@ class Inbox:
         self.wire = Wire()
         self._topics = topics
 
+    def is_backlog(self, message: Inbound) -> bool:
+        """Whether the message is said again for history alone."""
+        return message.topic.startswith(self._topics.backlog(""))
+
     def read(self, message: Inbound) -> Document | None:
-        """The document, or None after counting the refusal."""
-        match self._topics.parse(message.topic):
+        """The document, said for the first time or again, or None after counting the refusal."""
+        levels = self._topics.parse(message.topic) or ()
+        match levels[1:] if levels[:1] == ("backlog",) else levels:
             case ("site", "state"):
                 return self.wire.read(SiteState, message)
             case ("event",):

@@ -1,7 +1,7 @@
 """From the bus to history: into the Redis stream at once, and from there into the database when it can take it.
 
 What reached the stream is not lost by the death of this process or of the database, and writing it twice changes
-nothing. What was published while this process was down is not recorded: readings are said once.
+nothing. What was said while this process was down is asked for again, from the last moment that reached the stream.
 """
 
 from __future__ import annotations
@@ -9,12 +9,15 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, deque
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
+from ampherd_core.backlog import KEEP
 from ampherd_core.backoff import Backoff
+from ampherd_core.clock import utc_now
 from ampherd_core.history import History, HistoryError, Point
-from ampherd_core.store import Entry, Spool, StoreError
+from ampherd_core.store import Entry, Settings, Spool, StoreError
 
 from ampherd_api.inbox import Document
 from ampherd_api.points import Thinning, decode, encode, point_of
@@ -27,19 +30,25 @@ _BATCH: Final = 500
 _SPOOL_LOOK_S: Final = 0.5
 """How often the stream is looked into; each look writes one transaction."""
 
+_MARK: Final = "recorded-until"
+_OVERLAP: Final = timedelta(seconds=5)
+"""Senders do not speak in step; asking for a little too much costs nothing."""
+
 log = structlog.get_logger()
 
 
 class Recorder:
     """Takes documents without ever waiting (`take`), and brings their points to history (`run`)."""
 
-    def __init__(self, site: str, spool: Spool, history: History) -> None:
+    def __init__(self, site: str, spool: Spool, history: History, marks: Settings | None = None) -> None:
         self.counts: Counter[str] = Counter()
         self.waiting = 0
         self.is_history_up = True
         self.is_spool_up = True
         self._site = site
         self._spool = spool
+        self._marks = marks
+        self._newest: datetime | None = None
         self._history = history
         self._thinning = Thinning()
         self._buffer: deque[Point] = deque()
@@ -54,8 +63,19 @@ class Recorder:
             self._buffer.popleft()
             self._count("dropped")
         self._buffer.append(point)
+        self._newest = point.at if self._newest is None else max(point.at, self._newest)
         self.counts["taken"] += 1
         self._news.set()
+
+    async def recorded_until(self) -> datetime:
+        """What was said before needs not be said again; this process's memory counts, then what an earlier one kept."""
+        if self._newest is not None:
+            return self._newest - _OVERLAP
+        try:
+            mark = await self._marks.load(_MARK) if self._marks is not None else None
+            return datetime.fromisoformat(mark.decode()) - _OVERLAP if mark else utc_now() - KEEP
+        except (StoreError, ValueError):
+            return utc_now() - KEEP
 
     async def run(self) -> None:
         """Record until cancelled."""
@@ -98,6 +118,8 @@ class Recorder:
         batch = [self._buffer[index] for index in range(min(_BATCH, len(self._buffer)))]
         try:
             await self._spool.append([encode(point) for point in batch])
+            if self._marks is not None and batch:
+                await self._marks.save(_MARK, max(point.at for point in batch).isoformat().encode())
         except StoreError as err:
             self._note_spool(is_up=False, why=str(err))
             return False

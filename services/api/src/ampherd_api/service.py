@@ -11,9 +11,18 @@ from typing import Final
 
 import structlog
 import uvicorn
-from ampherd_core.bus import Inbound
+from ampherd_core.bus import Inbound, Outbound
 from ampherd_core.clock import SESSION, boot_s, utc_now
-from ampherd_core.messages import ChargerState, Decision, Event, MeterStatus, Reading, ServiceStatus, SiteState
+from ampherd_core.messages import (
+    ChargerState,
+    Decision,
+    Event,
+    HistoryRequest,
+    MeterStatus,
+    Reading,
+    ServiceStatus,
+    SiteState,
+)
 from ampherd_core.policy import Policy
 from ampherd_core.service import Environment, Service
 from ampherd_core.store import RedisStore
@@ -53,7 +62,7 @@ class ApiService(Service):
         self._live = Live(self._view, lambda: self.bus.is_connected)
         self._commands = Commands(self.bus, self.topics, self._reply_topic)
         history = open_history(environment.history_url, environment.extra)
-        self._recorder = Recorder(policy.site.id, self._store, history)
+        self._recorder = Recorder(policy.site.id, self._store, history, marks=self._store)
         self.context = Context(
             view=self._view,
             live=self._live,
@@ -82,10 +91,18 @@ class ApiService(Service):
         document = self._inbox.read(message)
         if document is None:
             return
+        if self._inbox.is_backlog(message):
+            self._recorder.take(document)
+            return
         self._view.take(document, boot_s() - (_age_s(document) if message.is_retained else 0.0))
         self._live.changed()
         if not message.is_retained:
             self._recorder.take(document)
+
+    async def connected(self) -> None:
+        """Ask everyone for what was said while nobody recorded."""
+        request = HistoryRequest(since=await self._recorder.recorded_until())
+        await self.bus.publish(Outbound(self.topics.history_request, request.to_json(), qos=1, is_retained=True))
 
     async def policy_changed(self, policy: Policy) -> None:
         """Show the new site."""

@@ -176,7 +176,7 @@ class BalancerService(Service):
         self._reported_s = now_s
         at = utc_now()
         site = site_state(core, outcome, now_s, at)
-        await self.bus.publish(Outbound(self.topics.site_state, site.to_json(), is_retained=True))
+        await self.record(at, Outbound(self.topics.site_state, site.to_json(), is_retained=True))
         for decision in decisions(core, outcome, now_s, at):
             topic = self.topics.decision(decision.charger)
             await self.bus.publish(Outbound(topic, decision.to_json(), is_retained=True))

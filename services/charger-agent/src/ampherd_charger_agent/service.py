@@ -42,6 +42,7 @@ class IdleSlot(Service):
     def __init__(self, slot: Slot, environment: Environment, policy: Policy) -> None:
         super().__init__(slot.name, environment, policy)
         self._slot = slot
+        self.detail = slot.lack
         self.is_moved = False
         self._has_work = asyncio.Event()
 
@@ -53,16 +54,10 @@ class IdleSlot(Service):
         await self._has_work.wait()
         self.is_moved = True
 
-    async def connected(self) -> None:
-        """Say why it idles."""
-        await self._say(self._status(is_online=True, detail=self._slot.lack))
-
     async def policy_changed(self, policy: Policy) -> None:
         """A new policy may have a charger for this slot."""
         if self._slot.charger_in(policy) is not None:
             self._has_work.set()
-        else:
-            await self.connected()
 
 
 class AgentService(Service):
@@ -78,7 +73,7 @@ class AgentService(Service):
         self._moved = asyncio.Event()
         self._changed = asyncio.Event()
         self._notices: asyncio.Queue[Notice] = asyncio.Queue()
-        self._wire = Wire()
+        self._inbox = Wire()
         self._mirror = Mirror()
         self._told: ChargerState | None = None
         self._link = ModbusLink(charger.endpoint, charger.unit)
@@ -102,14 +97,14 @@ class AgentService(Service):
     def hear(self, message: Inbound) -> None:
         """A grant; what the broker remembers is no grant, for it may be of any age."""
         if message.is_retained:
-            self._wire.refuse("retained", message.topic, "a grant must not be retained")
+            self._inbox.refuse("retained", message.topic, "a grant must not be retained")
             return
-        grant = self._wire.read(Grant, message)
+        grant = self._inbox.read(Grant, message)
         if grant is None:
             return
         verdict = self._loop.hear(grant, boot_s())
         if verdict is not Verdict.ACCEPTED:
-            self._wire.refuse(verdict, message.topic, f"grant {grant.id.epoch}/{grant.id.seq}: {verdict}")
+            self._inbox.refuse(verdict, message.topic, f"grant {grant.id.epoch}/{grant.id.seq}: {verdict}")
             return
         self._attendant.decide()
         self._changed.set()
@@ -168,7 +163,7 @@ class AgentService(Service):
 
     async def _say_state(self, state: ChargerState) -> None:
         topic = self.topics.charger_state(self._charger_id)
-        is_told = await self.bus.publish(Outbound(topic, state.to_json(), is_retained=True))
+        is_told = await self.record(state.measured_at, Outbound(topic, state.to_json(), is_retained=True))
         self._told = state if is_told else None
         if not is_told:
             return
@@ -176,7 +171,7 @@ class AgentService(Service):
             await self.bus.publish(Outbound(self.topics.evcc(self._charger_id, name), value.encode(), is_retained=True))
 
     def _state(self) -> ChargerState:
-        refused = {f"grants_{cause}": count for cause, count in self._wire.refused.items()}
+        refused = {f"grants_{cause}": count for cause, count in self._inbox.refused.items()}
         return self._loop.state(boot_s(), utc_now(), {**self._link.counters, **refused})
 
     def _collect_notices(self) -> None:

@@ -146,7 +146,7 @@ class MeterService(Service):
         reading = channel.take(sample, Stamp(session=SESSION, at_s=boot_s()), utc_now())
         if reading is None:
             return
-        await self.bus.publish(Outbound(self.topics.reading(channel.meter_id), reading.to_json()))
+        await self.record(reading.measured_at, Outbound(self.topics.reading(channel.meter_id), reading.to_json()))
         line = self._lines.get(channel.meter_id)
         if line is not None and line.told is not None and line.told.health is not Health.OK:
             self._news.set()
