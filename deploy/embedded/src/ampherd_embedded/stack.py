@@ -142,9 +142,9 @@ def _grounded(
 
 
 def _http_port(options: Options) -> int:
-    if options.http_port is not None:
-        return options.http_port
-    return HTTP_PORT if _is_free(options.http_host, HTTP_PORT) else 0
+    """Chosen once: a page that starts anew is where it was."""
+    wanted = HTTP_PORT if options.http_port is None else options.http_port
+    return wanted if wanted and (options.http_port or _is_free(options.http_host, wanted)) else free_port()
 
 
 def _is_free(host: str, port: int) -> bool:
