@@ -113,8 +113,7 @@ class Household:
             for on_s, off_s in pairwise(edges):
                 yield on_s, off_s, (line,), self.base_a * chance.uniform(0.4, 1.8)
         for appliance in self.appliances:
-            for _ in range(_count(appliance.runs * self.liveliness, chance)):
-                yield from _run(appliance, chance)
+            yield from _runs(appliance, _count(appliance.runs * self.liveliness, chance), chance)
 
     def _sun(self, day: int) -> list[float]:
         """The share of the clear-sky peak, every CLOUD_S of the day."""
@@ -137,14 +136,24 @@ def _count(mean: float, chance: random.Random) -> int:
     return whole + (chance.random() < mean - whole)
 
 
-def _run(appliance: Appliance, chance: random.Random) -> Iterator[tuple[float, float, tuple[Line, ...], float]]:
+def _runs(
+    appliance: Appliance, runs: int, chance: random.Random
+) -> Iterator[tuple[float, float, tuple[Line, ...], float]]:
+    """There is one of each: a run that would begin before the last one ended is left out."""
     first, last = appliance.hours
-    at_s = round(chance.uniform(first, last) * HOUR_S, 1)
-    ends_s = min(at_s + appliance.run_s * chance.uniform(0.7, 1.3), DAY_S)
     current_a = appliance.current_a * chance.uniform(0.9, 1.1)
+    free_s = 0.0
+    for at_s in sorted(round(chance.uniform(first, last) * HOUR_S, 1) for _ in range(runs)):
+        if at_s >= free_s:
+            free_s = min(at_s + appliance.run_s * chance.uniform(0.7, 1.3), DAY_S)
+            for on_s, off_s in _pulse_times(appliance, at_s, free_s):
+                yield on_s, off_s, appliance.lines, current_a
+
+
+def _pulse_times(appliance: Appliance, at_s: float, ends_s: float) -> Iterator[tuple[float, float]]:
     while at_s < ends_s:
         off_s = min(at_s + appliance.pulse_on_s, ends_s)
-        yield at_s, off_s, appliance.lines, current_a
+        yield at_s, off_s
         at_s = off_s + appliance.pulse_off_s
 
 

@@ -114,14 +114,27 @@ class Edgetech:
         return offer_a if offer_a >= MIN_OFFER_A else 0.0
 
     @property
+    def most_a(self) -> float:
+        """The most that board and cable allow, A."""
+        return min(self._board_a, self.traits.cable_a)
+
+    def uptime_s(self, now_s: float) -> float:
+        """Time since it booted, s."""
+        return now_s - self._booted_s
+
+    @property
     def is_closed(self) -> bool:
         """Whether the contactor is closed."""
         return self._contactor.is_closed
 
+    def is_deaf(self, now_s: float) -> bool:
+        """Whether it boots, or waits at the factory's address for a first change of state."""
+        is_unknown = self.traits.is_fresh_from_factory and not self._has_changed_state and self.unit == FACTORY_UNIT
+        return now_s < self._deaf_until_s or is_unknown
+
     def answer(self, pdu: bytes, now_s: float) -> bytes | None:
         """The reply; None while it boots, or at the factory's address before any change of state."""
-        is_unknown = self.traits.is_fresh_from_factory and not self._has_changed_state and self.unit == FACTORY_UNIT
-        if now_s < self._deaf_until_s or is_unknown:
+        if self.is_deaf(now_s):
             return None
         try:
             return self._serve(parse_request(pdu), now_s)
@@ -214,7 +227,7 @@ class Edgetech:
         return 0
 
     def _inputs(self, now_s: float) -> dict[int, int]:
-        sensors, uptime_ms = self.sensors, int((now_s - self._booted_s) * 1000)
+        sensors, uptime_ms = self.sensors, int(self.uptime_s(now_s) * 1000)
         total = int(sensors.total_wh / 1000 * FIXED_POINT)
         session = min(int(sensors.session_wh / 1000 * FIXED_POINT), 0xFFFF)
         voltage = min(int(self.traits.voltage_v * FIXED_POINT), 0xFFFF)
@@ -224,7 +237,7 @@ class Edgetech:
             0x0005: FIRMWARE,
             **{0x0006 + place: uptime_ms >> 16 * (3 - place) for place in range(4)},
             0x0102: int(self.offer_a) << 8 | self.traits.cable_a,
-            0x0103: self.error_bits << 8 | STATES[self._shown_state()],
+            0x0103: self.error_bits << 8 | STATES[self.shown_state],
             0x0104: self.temperature_c,
             0x0105: amps[0],
             0x0106: amps[1],
@@ -241,5 +254,7 @@ class Edgetech:
             0x0111: session // 3,
         }
 
-    def _shown_state(self) -> IecState:
+    @property
+    def shown_state(self) -> IecState:
+        """What register 0x0103 says: a car whose contactor stays open is merely connected."""
         return self._car if self.is_closed or not self._car.is_charging else IecState.B

@@ -107,13 +107,14 @@ class SmartEvsePilot:
             self._move(State.B, now_s)
 
     def _admit(self, now_s: float) -> None:
+        """A car is there: offer, or wait in B1. Without access a car that comes is not even seen: the state stays A."""
         is_free = self.has_access and not self.faults and now_s >= self._delay_until_s
         is_rested = self.state is State.A or now_s - self._since_s >= B1_LEAST_S
         if is_free and is_rested:
             self.assigned_da = int(MIN_OFFER_A) * DECIAMP
             self._is_pulse_due = True
             self._move(State.B, now_s)
-        elif self.state is State.A:
+        elif self.state is State.A and self.has_access:
             self._move(State.B1, now_s)
 
     def _await_car(self, now_s: float, car: IecState) -> None:

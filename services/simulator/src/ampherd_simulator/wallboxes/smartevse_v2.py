@@ -91,9 +91,13 @@ class SmartEvseV2:
         """Whether the contactor is closed."""
         return self.pilot.is_closed
 
+    def is_deaf(self, now_s: float) -> bool:
+        """Whether it boots and answers nothing."""
+        return now_s < self._deaf_until_s
+
     def answer(self, pdu: bytes, now_s: float) -> bytes | None:
         """The reply, or None while it boots."""
-        if now_s < self._deaf_until_s:
+        if self.is_deaf(now_s):
             return None
         self.overhear(now_s)
         return self._space.answer(pdu, now_s)
