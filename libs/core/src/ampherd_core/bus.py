@@ -22,6 +22,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from ampherd_core.backoff import Backoff
+from ampherd_core.cancellation import heed_cancellation
 from ampherd_core.topics import Qos
 
 MAX_PAYLOAD_BYTES: Final = 64 * 1024
@@ -160,6 +161,7 @@ class MqttBus:
         except (aiomqtt.MqttError, ValueError) as err:
             log.debug("publish_failed", topic=message.topic, error=str(err))
             return False
+        heed_cancellation()
         return True
 
     async def run(self) -> None:
