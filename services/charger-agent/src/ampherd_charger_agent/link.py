@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Awaitable, Sequence
 from typing import Final, TypeAlias
 
+from ampherd_core.cancellation import heed_cancellation
 from ampherd_core.endpoint import Endpoint, Transport
 from pymodbus import FramerType, ModbusException
 from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
@@ -93,6 +94,7 @@ class ModbusLink:
             # A margin over the library's own timeout, which does not cover every path.
             async with asyncio.timeout(self._timeout_s * 1.5):
                 answer = await call
+            heed_cancellation()
             is_clean = True
         except ConnectionException as err:
             raise UnreachableError(f"the connection to {self._endpoint.bus} broke") from err
@@ -115,6 +117,7 @@ class ModbusLink:
         is_up = False
         try:
             is_up = await client.connect()
+            heed_cancellation()
         except (OSError, ValueError) as err:
             raise UnreachableError(f"{self._endpoint.bus} cannot be opened ({err})") from err
         finally:
