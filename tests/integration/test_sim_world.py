@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from ampherd_core.messages import MeterRole, PhaseSample, Reading, Stamp
 from ampherd_core.policy import DriverName, Policy
 from ampherd_core.policy_file import load_policy
 from ampherd_simulator.errors import ScenarioError
 from ampherd_simulator.mirror import mirror
 from ampherd_simulator.scenario import CarPart, HousePart, StepPart
-from ampherd_simulator.world import World
+from ampherd_simulator.world import DAWN, World
 
 ROOT = Path(__file__).parents[2]
 CHARGING = ["carport-left", "carport-right", "guest"]
@@ -192,3 +194,35 @@ def test_a_scenario_without_the_policys_chargers_is_refused(policy: Policy) -> N
 
     with pytest.raises(ScenarioError, match="carport-left"):
         World(policy, scenario)
+
+
+def test_the_meters_text_can_be_written_and_read_too(policy: Policy) -> None:
+    heard: list[bytes] = []
+
+    def read_telegram(telegram: bytes, now_s: float) -> Reading | None:
+        heard.append(telegram)
+        said = dict(re.findall(rb"1-0:(\d+)\.7\.0\((\d+)\*A\)", telegram))
+        if len(said) < 3:
+            return None
+        amps = [float(said[code]) for code in (b"31", b"51", b"71")]
+        one, two, three = (PhaseSample(current_a=value, guard_a=value + 1) for value in amps)
+        return Reading(
+            meter="grid",
+            role=MeterRole.GRID,
+            stamp=Stamp(session="text", at_s=now_s),
+            measured_at=DAWN,
+            interval_s=1,
+            valid_for_s=5,
+            resolution_a=1,
+            phases=(one, two, three),
+        )
+
+    house = HousePart(constant_a=QUIET)
+    it = World(policy, mirror(policy, house=house, cars=cars()), seed=1, read_telegram=read_telegram)
+    it.run(600)
+    assert len(heard) == 600
+    assert max(it.site.grid_a) > 18
+
+    it.meter.faults.is_half_missing = True
+    it.run(640)
+    assert sum(offers(it).values()) == 0

@@ -75,7 +75,7 @@ class SimulatedCharger:
         wallbox.sensors.is_stale = self.faults.has_stale_currents
         wallbox.sense(drawn_a, car.taken_wh - self._energy_wh)
         self._energy_wh = car.taken_wh
-        if drawn_a is not self._drawn_a:
+        if drawn_a != self._drawn_a:
             self._drawn_a = drawn_a
             self.load_a = self._wired(drawn_a)
         return self.load_a

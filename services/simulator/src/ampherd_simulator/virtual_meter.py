@@ -6,11 +6,14 @@ direction.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Protocol
+
 from ampherd_core.messages import MeterRole, PhaseSample, Reading, Stamp
 
 from ampherd_simulator.metering import GridSensor
 from ampherd_simulator.p1 import GridSample, P1Meter
-from ampherd_simulator.p1_feed import P1Faults
+from ampherd_simulator.p1_feed import P1Faults, P1Feed
 
 WHOLE_A = 1.0
 """A meter that shows whole amps may have cut off nearly one."""
@@ -18,6 +21,34 @@ WHOLE_A = 1.0
 FAST_STALE_S = 5.0
 SLOW_STALE_S = 25.0
 FAST_PERIOD_S = 2.0
+
+
+class GridMeter(Protocol):
+    """What the balancer hears of the connection."""
+
+    faults: P1Faults
+
+    def read(self, now_s: float) -> Reading | None:
+        """The reading that is due now; None between two telegrams, and when there is none to be had."""
+        ...
+
+
+class TelegramMeter:
+    """The long way round: the telegram is written out, faults and all, and `read_telegram` makes the reading of it."""
+
+    def __init__(self, feed: P1Feed, read_telegram: Callable[[bytes, float], Reading | None]) -> None:
+        self.faults = feed.faults
+        self._feed = feed
+        self._read_telegram = read_telegram
+        self._due_s = 0.0
+
+    def read(self, now_s: float) -> Reading | None:
+        """The reading that is due now, if the telegram is good."""
+        if now_s < self._due_s:
+            return None
+        self._due_s = now_s - now_s % self._feed.period_s + self._feed.period_s
+        telegram = self._feed.next(now_s)
+        return None if telegram is None else self._read_telegram(telegram, now_s)
 
 
 class VirtualMeter:
@@ -30,6 +61,7 @@ class VirtualMeter:
         self._sensor = sensor
         self._session = session
         self._due_s = 0.0
+        self._phases: dict[int, tuple[tuple[float, int], PhaseSample]] = {}
 
     def read(self, now_s: float) -> Reading | None:
         """The reading that is due now; None between two telegrams, and when the port is at fault."""
@@ -60,8 +92,14 @@ class VirtualMeter:
         )
 
     def _phase(self, sample: GridSample, place: int) -> PhaseSample:
-        power_w, volts = round(sample.power_w[place]), sample.voltage_v[place]
-        reported_a = self._meter.reported_a(sample.current_a[place])
+        """The phase as the telegram would show it; the last one again while that shows the same."""
+        key = (self._meter.reported_a(sample.current_a[place]), round(sample.power_w[place]))
+        known = self._phases.get(place)
+        if known is None or known[0] != key:
+            known = self._phases[place] = (key, self._phase_of(*key, sample.voltage_v[place]))
+        return known[1]
+
+    def _phase_of(self, reported_a: float, power_w: int, volts: float) -> PhaseSample:
         active_a = abs(power_w) / volts
         hidden_a = WHOLE_A if self._meter.resolution_a >= WHOLE_A else 0.0
         sign = -1.0 if power_w < 0 else 1.0

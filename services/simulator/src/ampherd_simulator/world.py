@@ -9,19 +9,23 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, TypeAlias
 
 from ampherd_balancer.core import Balancer
+from ampherd_core.messages import Reading
 from ampherd_core.policy import Policy
 
 from ampherd_simulator.builder import build_site
 from ampherd_simulator.errors import ScenarioError
 from ampherd_simulator.metering import GridSensor
 from ampherd_simulator.p1 import P1Meter
+from ampherd_simulator.p1_feed import P1Feed
 from ampherd_simulator.scenario import P1Part, Scenario
 from ampherd_simulator.site import Excess, Feeder
 from ampherd_simulator.virtual_agent import VirtualAgent
-from ampherd_simulator.virtual_meter import VirtualMeter
+from ampherd_simulator.virtual_meter import GridMeter, TelegramMeter, VirtualMeter
+
+TelegramReader: TypeAlias = Callable[[bytes, float], Reading | None]
 
 DAWN: Final = datetime(2026, 6, 1, tzinfo=UTC)
 """Where time begins when the scenario does not say."""
@@ -60,9 +64,21 @@ class Report:
 
 
 class World:
-    """Runs a policy against a scenario; tests may reach into `site`, `meter`, `agents` and `balancer` between runs."""
+    """Runs a policy against a scenario; tests may reach into `site`, `meter`, `agents` and `balancer` between runs.
 
-    def __init__(self, policy: Policy, scenario: Scenario, seed: int | None = None, *, loss: float = 0.0) -> None:
+    With `read_telegram` the meter's text is written and read, too: it gets a telegram and the time, and returns the
+    reading or None.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        scenario: Scenario,
+        seed: int | None = None,
+        *,
+        loss: float = 0.0,
+        read_telegram: TelegramReader | None = None,
+    ) -> None:
         if missing := set(policy.chargers) - set(scenario.chargers):
             raise ScenarioError(f"the scenario lacks the policy's chargers {sorted(missing)}")
         if seed is not None:
@@ -76,8 +92,7 @@ class World:
         self._sessions = 0
         self._chance = random.Random(scenario.seed)  # noqa: S311 - repeatable loss, no secret
         self._sensor = GridSensor(self.site, starts_at, power_factor=scenario.house.power_factor)
-        p1 = scenario.p1 or P1Part()
-        self.meter = VirtualMeter(policy.grid_meter, P1Meter(p1.kind, p1.rounding), self._sensor, self._session())
+        self.meter = self._build_meter(scenario, read_telegram)
         self.site.step(0.0)
         self.balancer: Balancer | None = Balancer(policy, epoch=1, now_s=0.0)
         self._epoch = 1
@@ -123,6 +138,13 @@ class World:
     def stop_balancer(self) -> None:
         """Kill the balancer."""
         self.balancer = None
+
+    def _build_meter(self, scenario: Scenario, read_telegram: TelegramReader | None) -> GridMeter:
+        p1 = scenario.p1 or P1Part()
+        meter = P1Meter(p1.kind, p1.rounding)
+        if read_telegram is None:
+            return VirtualMeter(self.policy.grid_meter, meter, self._sensor, self._session())
+        return TelegramMeter(P1Feed(meter, self._sensor, scenario.timezone), read_telegram)
 
     def _step(self) -> None:
         now_s = self.now_s
