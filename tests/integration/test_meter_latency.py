@@ -30,6 +30,7 @@ async def test_a_reading_leaves_at_once_and_the_service_stays_small(broker: Brok
         meter.start()
         try:
             await wait_for(lambda: port.is_read, 15, "the service reads the port")
+            await ear.is_online()
             taken_s = []
             for number in range(TELEGRAMS):
                 body = telegram(number)

@@ -111,6 +111,7 @@ async def serving(box: Box) -> AsyncIterator[Box]:
 class Reader:
     samples: list[Sample]
     counters: Counter[Count]
+    pulse: Pulse
     driver: Driver
 
 
@@ -123,8 +124,9 @@ def reader_of(box: Box, **section: object) -> Reader:
 
     meter = Meter.model_validate({"role": "grid", "driver": "sensorbox", "source": box.url, "unit": UNIT, **section})
     nothing: Callable[[], None] = lambda: None  # noqa: E731
-    port = DriverPort(meter, False, counters, Pulse(boot_s()), nothing, deliver)
-    return Reader(samples, counters, new_driver(port))
+    pulse = Pulse(boot_s())
+    port = DriverPort(meter, False, counters, pulse, nothing, deliver)
+    return Reader(samples, counters, pulse, new_driver(port))
 
 
 @asynccontextmanager
@@ -213,6 +215,17 @@ async def test_a_late_reply_is_never_taken_for_the_next() -> None:
             await wait_for(lambda: len(reader.samples) >= 3)
         assert [currents(sample) for sample in reader.samples] == [[9.0, 9.0, 9.0]] * len(reader.samples)
         assert box.connections == 2
+
+
+async def test_a_reply_that_waited_through_a_freeze_is_no_sample() -> None:
+    async with serving(Box()) as box:
+        reader = reader_of(box)
+        async with polling(reader) as task:
+            await wait_for(lambda: reader.samples)
+            reader.pulse.beat(boot_s() + 60)
+            with pytest.raises(LinkError, match="frozen"):
+                await asyncio.wait_for(task, 5)
+        assert len(reader.samples) == 1
 
 
 async def test_a_box_that_refuses_says_so() -> None:

@@ -37,6 +37,7 @@ async def site(broker: BrokerServer, tmp_path: Path) -> AsyncIterator[Site]:
         meter.start()
         try:
             await wait_for(lambda: port.is_read, 15, "the service reads the port")
+            await ear.is_online()
             yield Site(ear, port, meter, policy)
         finally:
             meter.stop()
@@ -144,7 +145,6 @@ async def test_health_is_there_again_after_the_broker_restarts(site: Site, broke
 
 
 async def test_stops_when_told(site: Site) -> None:
-    await wait_for(lambda: site.ear.service and site.ear.service[-1].is_online, what="online")
     site.meter.stop()
     await wait_for(lambda: not site.ear.service[-1].is_online, what="offline")
     assert not site.port.is_read or await wait_for(lambda: not site.port.is_read)

@@ -117,6 +117,20 @@ async def test_plays_as_fast_as_possible(tmp_path: Path) -> None:
     assert len(sink.samples) == 300
 
 
+async def test_a_recording_of_something_else_ends_without_a_sample(tmp_path: Path) -> None:
+    path = tmp_path / "holiday.jpg"
+    path.write_bytes(bytes(range(256)) * 2_000)
+    sink = Sink(source=f"file://{path}?speed=0")
+    with pytest.raises(SourceEndedError):
+        await asyncio.wait_for(sink.driver.run(), 5)
+    assert sink.samples == []
+
+
+async def test_an_empty_recording_says_so(tmp_path: Path) -> None:
+    with pytest.raises(LinkError, match="empty"):
+        await Sink(source=f"file://{recording(tmp_path / 'p1.raw', [])}").driver.run()
+
+
 async def test_plays_in_a_loop(tmp_path: Path) -> None:
     path = recording(tmp_path / "p1.raw", [telegram(second) for second in range(3)])
     sink = Sink(source=f"file://{path}?speed=100&loop=1")

@@ -56,6 +56,10 @@ class Ear:
         """A meter's newest health."""
         return next((status.health for status in reversed(self.statuses) if status.meter == meter), None)
 
+    async def is_online(self) -> None:
+        """Wait until the service speaks on the bus: what it says before is lost."""
+        await wait_for(lambda: bool(self.service) and self.service[-1].is_online, 15, "the service is online")
+
     async def is_well(self, meter: str = "grid", deadline_s: float = 15.0) -> None:
         """Wait until the meter is ok."""
         await wait_for(lambda: self.health(meter) is Health.OK, deadline_s, f"{meter} is ok; {self.statuses[-3:]}")

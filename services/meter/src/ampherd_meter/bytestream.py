@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import mmap
 import re
 import socket
 from collections.abc import AsyncIterator
@@ -55,7 +56,8 @@ class _Line(Protocol):
 async def open_stream(endpoint: Endpoint, version: DsmrVersion) -> AsyncIterator[ByteStream]:
     """The stream of an endpoint for the length of a block; raises LinkError."""
     if endpoint.transport is Transport.FILE:
-        yield Replay(endpoint)
+        with _map(endpoint.path) as data:
+            yield Replay(endpoint, data)
         return
     reader, line = await (_dial(endpoint) if endpoint.transport is Transport.TCP else _open(endpoint, version))
     try:
@@ -91,12 +93,12 @@ class Replay:
 
     is_live = False
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, data: mmap.mmap) -> None:
         try:
             self._speed = float(endpoint.options.get("speed", "1"))
-            self._data = Path(endpoint.path).read_bytes()
-        except (OSError, ValueError) as err:
+        except ValueError as err:
             raise LinkError(f"the recording cannot be played: {err}") from err
+        self._data = data
         self._does_loop = endpoint.options.get("loop", "0") not in {"0", "false", "no"}
         self._position = 0
         self._clock: datetime | None = None
@@ -105,11 +107,12 @@ class Replay:
     async def read(self) -> bytes:
         """The next telegram with what stands before it, when it is due."""
         if self._position >= len(self._data):
-            if not self._does_loop or not self._data:
+            if not self._does_loop:
                 raise SourceEndedError("the recording has ended")
             self._position = 0
-        end = _TELEGRAM_END.search(self._data, self._position)
-        stop = end.end() if end else len(self._data)
+        limit = min(self._position + _CHUNK_BYTES, len(self._data))
+        end = _TELEGRAM_END.search(self._data, self._position, limit)
+        stop = end.end() if end else limit
         chunk, self._position = self._data[self._position : stop], stop
         await self._wait(chunk)
         return chunk
@@ -141,6 +144,15 @@ def _clock(chunk: bytes) -> datetime | None:
         return datetime.strptime(match[1].decode(), "%y%m%d%H%M%S")  # noqa: DTZ007 - only differences are used
     except ValueError:
         return None
+
+
+def _map(path: str) -> mmap.mmap:
+    """The recording, read as it is needed: a day of telegrams is 80 MB."""
+    try:
+        with Path(path).open("rb") as file:
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except (OSError, ValueError) as err:
+        raise LinkError(f"the recording cannot be played: {err}") from err
 
 
 async def _dial(endpoint: Endpoint) -> tuple[asyncio.StreamReader, _Line]:
