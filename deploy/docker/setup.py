@@ -31,6 +31,7 @@ _WRITES: Final = {
         "service/balancer/status",
         "evcc/#",
         "answer/#",
+        "service/+/reply/#",
         "event",
     ),
     "agent": ("charger/+/state", "service/+/status", "evcc/#", "event"),

@@ -1,0 +1,123 @@
+"""The compose deployment, run for real: compose.yaml with stand-ins for what it pulls."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import urllib.parse
+import urllib.request
+import uuid
+from pathlib import Path
+from typing import Any
+
+from ampherd_embedded.program import free_port
+from docker.models.containers import Container
+
+from tests.support.engine import BASE, engine, run
+from tests.support.wait import wait_until
+
+RUNS = (
+    *("mosquitto", "redis", "influxdb", "meter", "balancer"),
+    *("agent-1", "agent-2", "agent-3", "agent-4", "api", "simulator"),
+)
+"""Every long-running service but grafana, whose image only a registry gives."""
+
+USER = "1000:1000"
+_HEALTHY_WITHIN_S = 90.0
+
+
+class Stack:
+    """All containers of a deployment, under a project name of its own."""
+
+    def __init__(self, config: Path) -> None:
+        self.config = config
+        self.http_port, self.mqtt_port = free_port(), free_port()
+        self.project = f"ampherd-test-{uuid.uuid4().hex[:8]}"
+        self._engine = engine()
+
+    def up(self) -> None:
+        """Build, start, and wait until all are healthy."""
+        here = Path(__file__).resolve().parents[1] / "compose"
+        for name in ("site.yaml", "scenario.yaml"):
+            shutil.copy(here / name, self.config)
+        for path in (self.config, *self.config.iterdir()):
+            os.chown(path, 1000, 1000)
+        self.compose("up", "-d", "--build", *RUNS)
+        for name in RUNS:
+            wait_until(lambda name=name: self.health(name) == "healthy", _HEALTHY_WITHIN_S, f"{name} is healthy")  # type: ignore[misc]
+
+    def down(self) -> None:
+        """Remove containers, networks and volumes."""
+        self.compose("--profile", "demo", "down", "-v", "--remove-orphans", "-t", "3")
+
+    def compose(self, *arguments: str) -> str:
+        """Run docker-compose on this project."""
+        files = ("-f", "compose.yaml", "-f", "tests/compose/compose.test.yaml")
+        return run(
+            ["docker-compose", "-p", self.project, *files, *arguments],
+            AMPHERD_CONFIG=str(self.config),
+            AMPHERD_BASE=BASE,
+            AMPHERD_HTTP_PORT=str(self.http_port),
+            AMPHERD_MQTT_PORT=str(self.mqtt_port),
+            # The builder that needs no plug-in, on old engines and new ones.
+            DOCKER_BUILDKIT="0",
+            COMPOSE_DOCKER_CLI_BUILD="0",
+        )
+
+    def container(self, name: str) -> Container:
+        """The container of that service, as it is now."""
+        label = [f"com.docker.compose.project={self.project}", f"com.docker.compose.service={name}"]
+        return self._engine.containers.list(all=True, filters={"label": label})[0]
+
+    def health(self, name: str) -> str:
+        """What the container's health check says."""
+        return str(self.container(name).attrs["State"].get("Health", {}).get("Status"))
+
+    def shell(self, name: str, command: str) -> tuple[int, str]:
+        """Run a shell command in a container: its exit code and output."""
+        result = self.container(name).exec_run(["sh", "-c", command])
+        return result.exit_code, result.output.decode()
+
+    def state(self) -> dict[str, Any]:
+        """What the API says of the site."""
+        _, token = self.shell("api", "cat /var/lib/ampherd/token-read")
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.http_port}/api/state", headers={"Authorization": f"Bearer {token.strip()}"}
+        )
+        with urllib.request.urlopen(request, timeout=5) as response:
+            document: dict[str, Any] = json.load(response)
+        return document
+
+    def count(self, event: str) -> int:
+        """How often the simulator wrote that kind of event: telegram_sent, modbus_write, truth."""
+        return int(self.shell("simulator", f'grep -c \'"event":"{event}"\' /tmp/truth.jsonl')[1])
+
+    def truth(self) -> dict[str, Any]:
+        """What really flows, a second ago at most."""
+        _, line = self.shell("simulator", 'grep \'"event":"truth"\' /tmp/truth.jsonl | tail -n 1')
+        document: dict[str, Any] = json.loads(line)
+        return document
+
+    def command(self, document: dict[str, object]) -> None:
+        """Tell the simulator to do something."""
+        script = (
+            "import socket,sys; s=socket.create_connection(('127.0.0.1',2009),5);"
+            "s.sendall(sys.argv[1].encode()+b'\\n'); print(s.recv(4096).decode())"
+        )
+        result = self.container("simulator").exec_run(["python", "-c", script, json.dumps(document)])
+        assert result.exit_code == 0, result.output
+
+    def influxql(self, query: str) -> list[list[Any]]:
+        """The rows that InfluxDB answers."""
+        parameters = urllib.parse.urlencode({"db": "ampherd", "q": query})
+        _, text = self.shell("influxdb", f"curl -fsS 'http://127.0.0.1:8086/query?{parameters}'")
+        series = json.loads(text)["results"][0].get("series", [])
+        return [row for one in series for row in one["values"]]
+
+    def passwords(self) -> dict[str, str]:
+        """All passwords, as only the setup container can read them."""
+        script = "print(open('/secrets/setup/passwords.json').read())"
+        text = self.compose("run", "--rm", "-T", "setup", "python", "-c", script)
+        document: dict[str, str] = json.loads(text[text.index("{") :])
+        return document
