@@ -51,6 +51,9 @@ class MakeBelieve:
         self.policy = policy
         self.topics = Topics(policy.site.id)
         self.settings: list[tuple[str, str, str]] = []
+        self.is_mute = False
+        self.refuses_all = False
+        self._answers: set[asyncio.Task[bool]] = set()
         self.modes: dict[str, Mode] = dict.fromkeys(policy.chargers, Mode.FAST)
         self.bus = MqttBus(
             BrokerAddress.parse(url),
@@ -58,6 +61,11 @@ class MakeBelieve:
             filters=[self.topics.set(ANY, ANY)],
             listener=self._answer,
         )
+
+    @staticmethod
+    def now() -> datetime:
+        """The wall clock."""
+        return datetime.now(UTC)
 
     async def speak(self, at: datetime | None = None) -> None:
         """One second of the site."""
@@ -196,7 +204,9 @@ class MakeBelieve:
         _, charger, setting, _ = levels
         value = message.payload.decode()
         self.settings.append((charger, setting, value))
-        is_refused = value in {"solar", "min_solar"} or value == "79"
+        if self.is_mute:
+            return
+        is_refused = self.refuses_all or value in {"solar", "min_solar"}
         if setting == "mode" and not is_refused:
             self.modes[charger] = Mode(value)
         result = SetResult(is_accepted=not is_refused, error=REFUSED if is_refused else None)
@@ -204,4 +214,5 @@ class MakeBelieve:
         reply = Outbound(message.response_topic, result.to_json(), qos=1, correlation=message.correlation)
         # A message that is being heard cannot wait for its own broker: answer beside it.
         task = asyncio.create_task(self.bus.publish(reply))
-        self._answers = {*getattr(self, "_answers", set()), task}
+        self._answers.add(task)
+        task.add_done_callback(self._answers.discard)

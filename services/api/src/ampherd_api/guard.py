@@ -20,6 +20,9 @@ from ampherd_api.documents import Failure
 MAX_BODY_BYTES: Final = 256 * 1024
 """As large as a policy may be; no other request comes near it."""
 
+_HEARD_OUT_BYTES: Final = 2 * 1024 * 1024
+"""Most clients read an answer only after they have sent all; who sends still more loses the connection instead."""
+
 _MAX_URL_BYTES: Final = 8 * 1024
 
 log = structlog.get_logger()
@@ -43,6 +46,7 @@ class Guard:
             return
         body = await _body(scope, receive)
         if body is None:
+            await _hear_out(receive)
             kib = MAX_BODY_BYTES // 1024
             await self._refuse(413, "oversized", f"The body is larger than {kib} KiB.")(scope, receive, send)
             return
@@ -105,6 +109,15 @@ async def _body(scope: Scope, receive: Receive) -> bytes | None:
             return None
         if not message.get("more_body", False):
             return bytes(body)
+
+
+async def _hear_out(receive: Receive) -> None:
+    heard = 0
+    while heard < _HEARD_OUT_BYTES:
+        message = await receive()
+        heard += len(message.get("body", b""))
+        if not message.get("more_body", False):
+            return
 
 
 def _replaying(body: bytes, receive: Receive) -> Receive:

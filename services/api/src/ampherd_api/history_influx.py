@@ -17,7 +17,7 @@ from ampherd_core.history import HistoryError, Point, Sample
 
 from ampherd_api import influxql
 from ampherd_api.influxql import ROLLED_UP, Table, select, where
-from ampherd_api.steps import MINUTE_MS, Part, PointsRefusedError, is_whole_minutes, merge, milliseconds, moment
+from ampherd_api.steps import MINUTE_MS, Part, PointsRefusedError, is_whole_minutes, merge, milliseconds
 
 if TYPE_CHECKING:
     from influxdb_client.client.influxdb_client import InfluxDBClient
@@ -167,7 +167,7 @@ class InfluxHistory:
         except InfluxDBError as err:
             status = err.response.status if err.response is not None else None
             kind = PointsRefusedError if status in _NOT_TO_BE_TRIED_AGAIN else HistoryError
-            raise kind(f"InfluxDB refused points: {err.message or status}") from err
+            raise kind(f"InfluxDB refused points: {str(err.message or status)[:200]}") from err
         except (HTTPError, OSError) as err:
             raise HistoryError(f"InfluxDB does not answer: {err}") from err
 
@@ -185,7 +185,7 @@ class InfluxHistory:
                 _request_timeout=_TIMEOUT_MS,
             )
         except InfluxDBError as err:
-            raise HistoryError(f"InfluxDB refused a query: {err.message}") from err
+            raise HistoryError(f"InfluxDB refused a query: {str(err.message)[:200]}") from err
         except (HTTPError, OSError) as err:
             raise HistoryError(f"InfluxDB does not answer: {err}") from err
         return influxql.read_answer(response.data)
@@ -208,7 +208,7 @@ def _line(measurement: str, tags: Mapping[str, str], at_ms: int, fields: Mapping
             "measurement": measurement,
             "tags": dict(tags),
             "fields": {name: float(number) for name, number in fields.items()},
-            "time": moment(at_ms),
+            "time": at_ms,
         },
         write_precision="ms",  # type: ignore[arg-type]  # the library's constants are plain strings, too
     )

@@ -57,7 +57,7 @@ function Login() {
 }
 
 effect(() => {
-  if (site.value) document.title = `${site.value.name} – Ampherd`;
+  if (site.value) document.title = `${site.value.name} · Ampherd`;
 });
 
 render(html`<${Page} />`, document.getElementById("page"));
