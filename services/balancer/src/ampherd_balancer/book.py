@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from ampherd_core.messages import ChargerState, Grant, GrantId, LinkHealth, Stamp
-from ampherd_core.units import CAR_REACTION_S, overdraw_limit_a
+from ampherd_core.units import CAR_REACTION_S
 
 SILENT_AFTER_S: Final = 3.0
 """An agent speaks at least once a second; after three misses its wallbox may be anywhere."""
+
+NOISE_A: Final = 0.2
+"""Two meters that see the same current differ by less; what a car draws above its offer counts from here on."""
 
 
 @dataclass(slots=True)
@@ -46,7 +49,7 @@ class Book:
         self._outstanding: list[_Outstanding] = []
         self._release: _Release | None = None
         self._raised_s = float("-inf")
-        self._drawn_a = 0.0
+        self.drawn_a = 0.0
         self._is_metered = False
 
     def granted(self, grant: Grant) -> None:
@@ -61,7 +64,7 @@ class Book:
         """A fresh state; `drawn_a` is the most on any line, None where nothing measures it."""
         self._outstanding = [grant for grant in self._outstanding if _may_act(grant, state)]
         self._is_metered = drawn_a is not None
-        self._drawn_a = drawn_a or 0.0
+        self.drawn_a = drawn_a or 0.0
         if state.applied is not None and state.link is LinkHealth.OK:
             self.applied = state.applied
         if state.offer_a is None or state.link is not LinkHealth.OK:
@@ -74,7 +77,7 @@ class Book:
         self.confirmed_a = state.offer_a
 
     def _lowered(self, before_a: float, now_s: float) -> None:
-        held_a = max(before_a, self._release.held_a) if self._release else before_a
+        held_a = max([before_a, self.drawn_a] + ([self._release.held_a] if self._release else []))
         self._release = _Release(
             held_a=held_a,
             until_s=now_s + max(CAR_REACTION_S, self.car_lag_s),
@@ -94,7 +97,7 @@ class Book:
         """What the car draws although its offer is lower and its time to follow is over; else 0."""
         if self.confirmed_a is None or (self._release is not None and now_s < self._release.until_s):
             return 0.0
-        return self._drawn_a if self._drawn_a > overdraw_limit_a(self.confirmed_a) else 0.0
+        return self.drawn_a if self.drawn_a > self.confirmed_a + NOISE_A else 0.0
 
     def is_settled(self, offer_a: float, step_a: float) -> bool:
         """Whether the wallbox confirmed `offer_a` to its own step, and no higher grant may still be acted on."""
@@ -108,7 +111,7 @@ class Book:
             self._release = None
             return 0.0
         is_sure = self._is_metered and now_s >= release.is_sure_from_s
-        return min(release.held_a, self._drawn_a) if is_sure else release.held_a
+        return min(release.held_a, self.drawn_a) if is_sure else release.held_a
 
 
 def _may_act(grant: _Outstanding, state: ChargerState) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ampherd_core.messages import ChargerState, Grant, GrantId, MeterRole, Mode, Reading
-from ampherd_core.phases import LINES, ZERO, Line, Phases, add
+from ampherd_core.phases import LINES, ZERO, Line, Phases, add, on_lines
 from ampherd_core.policy import CONNECTION, Policy
 
 from ampherd_balancer.allocate import Allocation, Car, Limit, allocate, fits
@@ -185,8 +185,8 @@ class Balancer:
                 desk = self.desks[charger]
                 stuck_a = desk.stuck_a(now_s)
                 if stuck_a > 0:
-                    stuck = tuple(stuck_a if line in desk.lines else 0.0 for line in ("L1", "L2", "L3"))
-                    low = add(low, (stuck[0], stuck[1], stuck[2]))
+                    stuck = on_lines(desk.lines, stuck_a)
+                    low, high = add(low, stuck), add(high, stuck)
         return low, high
 
     def _obeys(self, desk: Desk, now_s: float) -> bool:
@@ -285,7 +285,7 @@ class Balancer:
         return Position(
             id=desk.id,
             granted_a=desk.granted_a,
-            booked_a=desk.booked_a(now_s),
+            booked_a=max(desk.granted_a, desk.booked_a(now_s) - (desk.stuck_a(now_s) if is_commanded else 0.0)),
             target_a=target_a,
             ceiling_a=_floor(ceiling_a, desk) if ceiling_a < desk.granted_a else ceiling_a,
             min_a=desk.charger.min_a,

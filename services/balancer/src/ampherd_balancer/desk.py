@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 from ampherd_core.messages import ChargerState, Grant, GrantId, IecState, LinkHealth, Mode, Reading
 from ampherd_core.phases import ZERO, Line, Phases, on_lines
 from ampherd_core.policy import Charger, Policy
 from ampherd_core.units import MAX_OFFER_A
 
 from ampherd_balancer.appetite import Appetite
-from ampherd_balancer.book import SILENT_AFTER_S, Book
+from ampherd_balancer.book import NOISE_A, SILENT_AFTER_S, Book
 from ampherd_balancer.hearing import Sender
 from ampherd_balancer.settings import Wishes
 from ampherd_balancer.site import loads
@@ -29,6 +31,7 @@ class Desk:
         self.granted_a = 0.0
         self.changed_s = now_s
         self.sent_s = float("-inf")
+        self._former: deque[tuple[float, float]] = deque()
         self._sender = Sender()
         self._heard_s = float("-inf")
         self._metered: tuple[float, Phases] | None = None
@@ -145,11 +148,12 @@ class Desk:
         return self.book.booked_a(now_s, is_reachable=self.is_reachable(now_s))
 
     def stuck_a(self, now_s: float) -> float:
-        """What it takes above its grant although the time to follow is over, A."""
-        if now_s - self.changed_s <= self.policy.timings.car_lag_s:
-            return 0.0
-        standing_a = max(self.book.confirmed_a or 0.0, self.book.overdrawn_a(now_s))
-        return max(0.0, standing_a - self.granted_a - self.step_a)
+        """What it takes above any grant that it may still be following, A."""
+        due_a = self._due_a(now_s)
+        drawn_a, confirmed_a = self.book.drawn_a, self.book.confirmed_a or 0.0
+        drawn_above_a = drawn_a - due_a if drawn_a > due_a + NOISE_A else 0.0
+        offered_above_a = confirmed_a - due_a if confirmed_a >= due_a + self.step_a else 0.0
+        return max(drawn_above_a, offered_above_a)
 
     def is_settled(self) -> bool:
         """Whether the wallbox confirmed the newest grant, and no other is under way."""
@@ -193,7 +197,14 @@ class Desk:
             self._started_s = now_s
         elif offer_a == 0 and self.granted_a > 0 and self.is_charging:
             self._stopped_s = now_s
+        self._former.append((now_s, self.granted_a))
         self.granted_a, self.changed_s = offer_a, now_s
+
+    def _due_a(self, now_s: float) -> float:
+        """The highest grant of the last seconds: what was lowered since counts as done until a car's lag is over."""
+        while self._former and now_s - self._former[0][0] > self.policy.timings.car_lag_s:
+            self._former.popleft()
+        return max([self.granted_a, *(offer_a for _, offer_a in self._former)])
 
     def _drawn(self, state: ChargerState, now_s: float) -> Phases | None:
         if self._metered is not None and now_s <= self._metered[0]:
