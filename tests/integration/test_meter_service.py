@@ -52,7 +52,8 @@ async def test_a_telegram_becomes_a_reading_at_its_last_byte(site: Site) -> None
     assert (reading.power_w, reading.valid_for_s, reading.resolution_a) == (3450, 5, 1)
     assert reading.measured_at.tzinfo is not None
     await site.ear.is_well()
-    assert (site.ear.events[-1].code, site.ear.events[-1].severity) == ("meter-ok", Severity.INFO)
+    (event,) = await wait_for(lambda: site.ear.events, what="people are told")
+    assert (event.code, event.severity) == ("meter-ok", Severity.INFO)
 
 
 async def test_noise_and_halves_are_counted_and_the_next_telegram_is_read(site: Site) -> None:
