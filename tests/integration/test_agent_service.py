@@ -226,7 +226,7 @@ async def test_told_to_stop_it_leaves_the_fallback_behind(broker: BrokerServer, 
         assert await b.agent.end() == 0
         assert b.offer_a == 0
         await wait_for(lambda: b.balancer.states[-1].offer_a == 0.0)
-        assert not (await wait_for(lambda: b.balancer.status.get("agent-left"))).is_online  # type: ignore[union-attr]
+        assert not (await wait_for(lambda: b.balancer.status.get("agent-left"))).is_online
 
 
 async def test_told_to_stop_with_a_dead_wallbox_it_ends_all_the_same(broker: BrokerServer, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import pytest
@@ -14,7 +14,7 @@ from ampherd_core.policy import DriverName
 from tests.support.modbus_devices import Device, edgetech, smartevse_v2, smartevse_v2_legacy
 
 NOW_S = 100.0
-MADE = {
+MADE: dict[DriverName, Callable[..., Device]] = {
     DriverName.EDGETECH: edgetech,
     DriverName.SMARTEVSE_V2: smartevse_v2,
     DriverName.SMARTEVSE_V2_LEGACY: smartevse_v2_legacy,

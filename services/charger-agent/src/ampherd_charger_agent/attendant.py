@@ -86,7 +86,6 @@ class Attendant:
     async def _tick(self) -> None:
         while True:
             self.decide()
-            self._on_change()
             await asyncio.sleep(TICK_S)
 
     async def _keep_reading(self) -> None:

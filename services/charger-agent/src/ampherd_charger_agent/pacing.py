@@ -66,7 +66,7 @@ class SteadyPacer:
 
     def read(self, began_s: float, now_s: float) -> None:
         """The next read is a period away, or due now when a write came in between."""
-        self._next_read_s = now_s if began_s <= self._wrote_s else began_s + READ_EVERY_S
+        self._next_read_s = now_s if began_s < self._wrote_s else began_s + READ_EVERY_S
 
 
 class BurstPacer:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from ampherd_core.messages import ChargerState, Grant, GrantId, IecState, LinkHealth, Severity, Stamp
-from ampherd_core.phases import ZERO, Line, Phases
+from ampherd_core.phases import ZERO, Line, Phases, on_lines
 from ampherd_core.policy import Charger
 
 from ampherd_charger_agent.lease import Lease, Verdict
@@ -28,6 +28,7 @@ _FINEST_STEP_A: Final = 0.1
 _REBOOT_SLACK_S: Final = 1.0
 """A wallbox's uptime is read in steps and with delay; less of a step back is no restart."""
 
+_TWO_LINES: Final = 2
 _MAX_TEXT: Final = 500
 
 
@@ -157,7 +158,7 @@ class SafetyLoop:
             link=self._link,
             iec_state=seen.iec_state if seen else None,
             offer_a=seen.offer_a if seen else None,
-            drawn_a=on_site_lines(live.drawn_a, self._charger.lines) if live else None,
+            drawn_a=drawn_on_site_lines(live.drawn_a, self._charger.lines) if live else None,
             max_a=seen.max_a if seen else None,
             resolution_a=seen.resolution_a if seen else _FINEST_STEP_A,
             needs_standby=seen.needs_standby if seen else False,
@@ -275,3 +276,10 @@ def on_site_lines(terminals: Phases | None, lines: tuple[Line, ...]) -> Phases |
     for line, value in zip(lines, terminals, strict=False):
         values[line.place] = value
     return values[0], values[1], values[2]
+
+
+def drawn_on_site_lines(terminals_a: Phases | None, lines: tuple[Line, ...]) -> Phases | None:
+    """The same for what is drawn (A): between two lines (3 x 230 V without neutral) both carry the whole current."""
+    if terminals_a is None or len(lines) != _TWO_LINES:
+        return on_site_lines(terminals_a, lines)
+    return on_lines(lines, max(terminals_a))

@@ -12,7 +12,6 @@ from ampherd_core.clock import SESSION, boot_s, utc_now
 from ampherd_core.messages import ChargerState, Grant, Severity
 from ampherd_core.policy import Charger, Policy
 from ampherd_core.service import Environment, Service
-from ampherd_core.wire import Wire
 
 from ampherd_charger_agent.attendant import Attendant
 from ampherd_charger_agent.drivers import DRIVERS
@@ -73,7 +72,6 @@ class AgentService(Service):
         self._moved = asyncio.Event()
         self._changed = asyncio.Event()
         self._notices: asyncio.Queue[Notice] = asyncio.Queue()
-        self._inbox = Wire()
         self._mirror = Mirror()
         self._told: ChargerState | None = None
         self._link = ModbusLink(charger.endpoint, charger.unit)
@@ -97,14 +95,14 @@ class AgentService(Service):
     def hear(self, message: Inbound) -> None:
         """A grant; what the broker remembers is no grant, for it may be of any age."""
         if message.is_retained:
-            self._inbox.refuse("retained", message.topic, "a grant must not be retained")
+            self.wire.refuse("retained", message.topic, "a grant must not be retained")
             return
-        grant = self._inbox.read(Grant, message)
+        grant = self.wire.read(Grant, message)
         if grant is None:
             return
         verdict = self._loop.hear(grant, boot_s())
         if verdict is not Verdict.ACCEPTED:
-            self._inbox.refuse(verdict, message.topic, f"grant {grant.id.epoch}/{grant.id.seq}: {verdict}")
+            self.wire.refuse(verdict, message.topic, f"grant {grant.id.epoch}/{grant.id.seq}: {verdict}")
             return
         self._attendant.decide()
         self._changed.set()
@@ -171,7 +169,7 @@ class AgentService(Service):
             await self.bus.publish(Outbound(self.topics.evcc(self._charger_id, name), value.encode(), is_retained=True))
 
     def _state(self) -> ChargerState:
-        refused = {f"grants_{cause}": count for cause, count in self._inbox.refused.items()}
+        refused = {f"grants_{cause}": count for cause, count in self.wire.refused.items()}
         return self._loop.state(boot_s(), utc_now(), {**self._link.counters, **refused})
 
     def _collect_notices(self) -> None:
