@@ -9,7 +9,7 @@ const MODES = [
   { id: "off", name: "Off", hint: "Does not charge" },
   { id: "fast", name: "Fast", hint: "Charges with what the mains have left" },
   { id: "min_solar", name: "Min + sun", hint: "Not available yet", isLater: true },
-  { id: "solar", name: "Sun only", hint: "Not available yet", isLater: true },
+  { id: "solar", name: "Sun", hint: "Not available yet", isLater: true },
 ];
 
 export function Chargers() {

@@ -134,7 +134,7 @@ function draw(box, layers, tell) {
     cursor: { y: false, drag: { x: false }, points: { show: false } },
     tzDate: (stamp) => uPlot.tzDate(new Date(stamp * 1000), site.value.timezone),
     scales: { y: { range: (_, low, high) => [Math.min(0, low), Math.max(high * 1.08, layers.limit ? layers.limit * 1.08 : 2)] } },
-    padding: [8, 8, 0, 0],
+    padding: [8, 18, 0, 0],
     axes: [{ ...axis, space: 64, size: 30, values: (_, ticks) => ticks.map((tick) => clock(new Date(tick * 1000), site.value.timezone)) }, { ...axis, size: 44, values: (_, ticks) => ticks.map((tick) => `${tick}`) }],
     series: [{}, ...series.map(({ data, ...look }) => look)],
     hooks: { setCursor: [(plot) => tell(toldAt(layers, plot.cursor.idx))] },
