@@ -6,7 +6,7 @@ import json
 from importlib.metadata import version
 from typing import Final, cast
 
-from ampherd_core.messages import Identifier, Message, SetResult
+from ampherd_core.messages import Identifier, Message
 from ampherd_core.topics import SETTINGS, Channel, channels
 from pydantic import TypeAdapter
 
@@ -22,7 +22,7 @@ _PARAMETERS: Final[dict[str, JsonObject]] = {
     "charger": {"description": "a charger's id in the policy", "examples": ["garage"]},
     "service": {"description": "the service's name", "examples": ["balancer"]},
     "setting": {"description": "what to change", "enum": list(SETTINGS)},
-    "name": {"description": "the scalar's name"},
+    "name": {"description": "the scalar's name", "examples": ["status", "power", "energy", "current/l1"]},
 }
 
 _SCALARS: Final[dict[str, JsonObject]] = {
@@ -63,19 +63,19 @@ def document() -> JsonObject:
             }
         },
         "channels": {
-            **{key: _channel(key, channel) for key, channel in rows.items()},
+            **{key: _channel(channel) for key, channel in rows.items()},
             "setResponse": {
                 "address": None,
                 "description": "the response topic that an MQTT 5 request names",
                 "messages": {"setResult": {"$ref": "#/components/messages/setResult"}},
             },
         },
-        "operations": {_operation_key(key): _operation(key, channel) for key, channel in rows.items()},
+        "operations": {_operation_key(key, channel): _operation(key, channel) for key, channel in rows.items()},
         "components": {
             "parameters": cast(JsonObject, _PARAMETERS),
             "messages": {
                 **{_camel(model): _message(model) for model in MESSAGES},
-                **{key: scalar for key, scalar in _SCALARS.items() if key in rows},
+                **_SCALARS,
             },
             "schemas": _schemas(),
         },
@@ -83,17 +83,14 @@ def document() -> JsonObject:
 
 
 def _key(channel: Channel) -> str:
-    """A channel's name: that of its message, or of the last fixed level of its topic."""
-    if channel.model is SetResult:
-        return "setError"
-    if channel.model is not None:
-        return _camel(channel.model)
-    return "set" if channel.topic.endswith("/set") else "evcc"
+    """A channel's name: the fixed levels of its topic below the site, in camel case."""
+    words = [level for level in channel.topic.split("/")[2:] if not level.startswith("{")]
+    return words[0] + "".join(word.capitalize() for word in words[1:])
 
 
-def _channel(key: str, channel: Channel) -> JsonObject:
+def _channel(channel: Channel) -> JsonObject:
     names = [level[1:-1] for level in channel.topic.split("/") if level.startswith("{")]
-    message = _message_key(key, channel)
+    message = _message_key(channel)
     return {
         "address": channel.topic,
         "description": f"{channel.summary} From: {channel.sender}.",
@@ -102,17 +99,22 @@ def _channel(key: str, channel: Channel) -> JsonObject:
     }
 
 
-def _operation_key(key: str) -> str:
-    return "receiveSet" if key == "set" else f"send{key[0].upper()}{key[1:]}"
+def _operation_key(key: str, channel: Channel) -> str:
+    return f"{'receive' if _is_heard(channel) else 'send'}{key[0].upper()}{key[1:]}"
+
+
+def _is_heard(channel: Channel) -> bool:
+    """Whether guests say it and Ampherd hears it."""
+    return channel.sender == "anyone"
 
 
 def _operation(key: str, channel: Channel) -> JsonObject:
-    is_heard = key == "set"
+    is_heard = _is_heard(channel)
     operation: JsonObject = {
         "action": "receive" if is_heard else "send",
         "channel": {"$ref": f"#/channels/{key}"},
         "summary": channel.summary,
-        "messages": [{"$ref": f"#/channels/{key}/messages/{_message_key(key, channel)}"}],
+        "messages": [{"$ref": f"#/channels/{key}/messages/{_message_key(channel)}"}],
         "bindings": {
             "mqtt": {"qos": channel.qos, "retain": channel.is_retained, "bindingVersion": _MQTT_BINDING},
         },
@@ -129,8 +131,10 @@ def _operation(key: str, channel: Channel) -> JsonObject:
     return operation
 
 
-def _message_key(key: str, channel: Channel) -> str:
-    return _camel(channel.model) if channel.model is not None else key
+def _message_key(channel: Channel) -> str:
+    if channel.model is not None:
+        return _camel(channel.model)
+    return "set" if _is_heard(channel) else "evcc"
 
 
 def _message(model: type[Message]) -> JsonObject:

@@ -12,6 +12,7 @@ from ampherd_core.messages import (
     Grant,
     GrantId,
     Health,
+    HistoryRequest,
     IecState,
     LimitState,
     LinkHealth,
@@ -122,7 +123,7 @@ _DECISION: Final = Decision(
 
 _SERVICE_STATUS: Final = ServiceStatus(service="balancer", is_online=True, version="0.1.0", since=_AT)
 
-_SET_RESULT: Final = SetResult(is_accepted=False, error="'turbo' is no mode; use off, fast, solar or min_solar")
+_SET_RESULT: Final = SetResult(is_accepted=False, error="mode: 'turbo' is not a mode; use one of off, fast")
 
 _EVENT: Final = Event(
     at=_AT,
@@ -145,5 +146,6 @@ EXAMPLES: Final[dict[type[Message], Message]] = {
         _SERVICE_STATUS,
         _SET_RESULT,
         _EVENT,
+        HistoryRequest(since=_AT),
     )
 }

@@ -4,35 +4,18 @@ from __future__ import annotations
 
 from typing import Final, TypeAlias
 
-from ampherd_core.messages import (
-    ChargerState,
-    Decision,
-    Event,
-    Grant,
-    Message,
-    MeterStatus,
-    Reading,
-    ServiceStatus,
-    SetResult,
-    SiteState,
-)
+from ampherd_core.messages import Message
 from ampherd_core.policy import Policy
+from ampherd_core.topics import channels
 from pydantic import BaseModel
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | float | bool | None"
 JsonObject: TypeAlias = dict[str, Json]
 
-MESSAGES: Final[tuple[type[Message], ...]] = (
-    Reading,
-    MeterStatus,
-    SiteState,
-    Grant,
-    ChargerState,
-    Decision,
-    ServiceStatus,
-    SetResult,
-    Event,
+MESSAGES: Final[tuple[type[Message], ...]] = tuple(
+    dict.fromkeys(model for channel in channels() if (model := channel.model) and issubclass(model, Message))
 )
+"""Every payload that is a document, in the order of its first topic."""
 
 _DIALECT: Final = "http://json-schema.org/draft-07/schema#"
 """The newest dialect that editors' YAML plug-ins and AsyncAPI both take."""

@@ -227,6 +227,32 @@ async def test_comes_back_when_the_broker_does(process: Process, observer: Obser
     await observer.sees(online=True, deadline_s=15)
 
 
+@on_each_broker
+async def test_a_guest_with_a_broken_topic_does_not_silence_it(
+    process: Process, observer: Observer, broker: BrokerServer
+) -> None:
+    await observer.sees(online=True)
+    await publish_raw(broker.port_v311, b"ampherd/home/charger/\xff\xfe/mode/set", b"fail")
+
+    async def is_heard() -> bool:
+        await observer.order("return")
+        return observer.last is not None and not observer.last.is_online
+
+    await wait_for(is_heard, 15.0, "an order after it is obeyed")
+    assert await process.exit_code() == 0
+
+
+async def publish_raw(port: int, topic: bytes, payload: bytes) -> None:
+    """Connect as MQTT 3.1.1 without a library, which would refuse such a topic, and publish at QoS 0."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"\x10\x11\x00\x04MQTT\x04\x02\x00\x0a\x00\x05guest")
+    await reader.readexactly(4)
+    body = len(topic).to_bytes(2, "big") + topic + payload
+    writer.write(bytes([0x30, len(body)]) + body)
+    await writer.drain()
+    writer.close()
+
+
 async def test_stops_though_the_broker_is_frozen(process: Process, observer: Observer, broker: BrokerServer) -> None:
     await observer.sees(online=True)
     broker.freeze()

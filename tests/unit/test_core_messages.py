@@ -14,6 +14,7 @@ from ampherd_core.messages import (
     Grant,
     GrantId,
     Health,
+    HistoryRequest,
     IecState,
     LinkHealth,
     Message,
@@ -80,6 +81,7 @@ EACH: tuple[Message, ...] = (
     ServiceStatus(service="balancer", is_online=True, version="0.1.0", since=AT),
     Event(at=AT, service="meter", code="meter-stale", severity=Severity.ALARM, text="The meter is silent."),
     SetResult(is_accepted=False, error="no such mode"),
+    HistoryRequest(since=AT),
 )
 
 

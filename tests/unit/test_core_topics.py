@@ -19,6 +19,8 @@ def test_every_topic_begins_with_its_site() -> None:
     assert T.set_error("garage", "mode") == "ampherd/home/charger/garage/mode/error"
     assert T.service_status("balancer") == "ampherd/home/service/balancer/status"
     assert T.event == "ampherd/home/event"
+    assert T.history_request == "ampherd/home/history/request"
+    assert T.backlog(T.reading("grid")) == "ampherd/home/backlog/meter/grid/reading"
     assert T.evcc("garage", "enabled") == "ampherd/home/evcc/garage/enabled"
 
 
@@ -48,6 +50,10 @@ def test_the_contract_names_every_topic_once() -> None:
         topics.set_error("{charger}", "{setting}"),
         topics.service_status("{service}"),
         topics.event,
+        topics.history_request,
+        topics.backlog(topics.reading("{meter}")),
+        topics.backlog(topics.charger_state("{charger}")),
+        topics.backlog(topics.site_state),
         topics.evcc("{charger}", "{name}"),
     ]
 
