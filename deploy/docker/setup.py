@@ -28,7 +28,7 @@ _WRITES: Final = {
         "charger/+/grant",
         "charger/+/decision",
         "charger/+/+/error",
-        "service/balancer/status",
+        "service/+/status",
         "evcc/#",
         "answer/#",
         "service/+/reply/#",

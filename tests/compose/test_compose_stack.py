@@ -40,7 +40,7 @@ def test_a_telegram_becomes_a_modbus_write_and_a_point(stack: Stack) -> None:
 
     wait_until(lambda: all(offer >= 6 for offer in offers().values()), 60, "all three cars get current")
     before = stack.count("modbus_write")
-    stack.command({"do": "step", "line": "L2", "current_a": 9})
+    stack.command({"do": "step", "line": "L2", "current_a": 9, "for_s": 20})
     wait_until(lambda: stack.count("modbus_write") > before, 10, "the step is answered by Modbus writes")
     wait_until(lambda: max(stack.truth()["grid_a"]) <= LIMIT_A, 15, "the load is below the limit again")
 
@@ -148,7 +148,7 @@ def test_a_killed_service_comes_back_by_itself(stack: Stack, name: str) -> None:
         return state["Running"] and state["Pid"] not in {0, before} and stack.health(name) == "healthy"
 
     wait_until(is_back, 60, f"{name} is back")
-    wait_until(lambda: stack.truth()["chargers"]["left"]["offer_a"] >= 6, 60, "the car charges on")
+    wait_until(lambda: stack.truth()["chargers"]["left"]["offer_a"] >= 6, 90, "the car charges on")
 
 
 def test_history_that_waits_for_influxdb_is_not_lost(stack: Stack) -> None:
