@@ -15,7 +15,7 @@ from ampherd_core.policy import CONNECTION, Policy
 
 from ampherd_balancer.allocate import Allocation, Car, Limit, allocate, fits
 from ampherd_balancer.desk import Desk
-from ampherd_balancer.estimate import House
+from ampherd_balancer.estimate import House, Interval
 from ampherd_balancer.hearing import Sender
 from ampherd_balancer.site import Node, limits, nodes
 from ampherd_balancer.transition import Position, floor_to, transition
@@ -42,7 +42,8 @@ class Situation:
     """What limits the site at this moment, for the decision and for people.
 
     `commanded` obey grants, `wanting` want current too. `others` is each node's load beside the chargers as it must be
-    reckoned with; the limits are `sure` under what it certainly is (for cuts), `promised` under that (for raises).
+    reckoned with; the limits are `sure` under what it certainly is (for cuts), `likely` under what it lately was (for
+    the target), `promised` under the most that it may be (for raises).
     """
 
     is_grid_fresh: bool
@@ -52,6 +53,7 @@ class Situation:
     wanting: frozenset[str]
     others: Mapping[str, Phases]
     sure: Sequence[Limit]
+    likely: Sequence[Limit]
     promised: Sequence[Limit]
 
 
@@ -148,20 +150,10 @@ class Balancer:
 
     def _situation(self, now_s: float) -> Situation:
         unseen = {desk.id: desk.booked(now_s) for desk in self.desks.values() if not self._obeys(desk, now_s)}
-        low: dict[str, Phases] = {}
-        high: dict[str, Phases] = {}
-        stale = set()
-        for node in self.tree:
-            if node.meter is None:
-                low[node.id] = high[node.id] = (node.reserve_a,) * 3
-            else:
-                metered = self.meters[node.meter]
-                if not metered.is_fresh(now_s):
-                    stale.add(node.id)
-                traces = [self.desks[charger].trace for charger in node.chargers if charger not in unseen]
-                hidden = _sum(booked for charger, booked in unseen.items() if charger in node.chargers)
-                low[node.id], high[node.id] = metered.house.interval(traces, hidden, now_s)
-            low[node.id], high[node.id] = self._with_fixed(node, low[node.id], high[node.id], unseen, now_s)
+        others = {node.id: self._others(node, unseen, now_s) for node in self.tree}
+        stale = {
+            node.id for node in self.tree if node.meter is not None and not self.meters[node.meter].is_fresh(now_s)
+        }
         commanded = frozenset(self.desks.keys() - unseen.keys())
         return Situation(
             is_grid_fresh=CONNECTION not in stale,
@@ -169,25 +161,23 @@ class Balancer:
             is_fenced=self._is_fenced(now_s),
             commanded=commanded,
             wanting=frozenset(charger for charger in commanded if self._wants(self.desks[charger], stale)),
-            others=high,
-            sure=self._limits(low, commanded),
-            promised=self._limits(high, commanded),
+            others={node_id: other.high for node_id, other in others.items()},
+            sure=self._limits({node_id: other.low for node_id, other in others.items()}, commanded),
+            likely=self._limits({node_id: other.likely for node_id, other in others.items()}, commanded),
+            promised=self._limits({node_id: other.high for node_id, other in others.items()}, commanded),
         )
 
-    def _with_fixed(
-        self, node: Node, low: Phases, high: Phases, unseen: Mapping[str, Phases], now_s: float
-    ) -> tuple[Phases, Phases]:
-        """Add what chargers below the node take that no grant can change now."""
-        for charger in node.chargers:
-            if charger in unseen:
-                low, high = add(low, unseen[charger]), add(high, unseen[charger])
-            else:
-                desk = self.desks[charger]
-                stuck_a = desk.stuck_a(now_s)
-                if stuck_a > 0:
-                    stuck = on_lines(desk.lines, stuck_a)
-                    low, high = add(low, stuck), add(high, stuck)
-        return low, high
+    def _others(self, node: Node, unseen: Mapping[str, Phases], now_s: float) -> Interval:
+        """What the node carries beside the current that grants can change now."""
+        hidden = _sum(booked for charger, booked in unseen.items() if charger in node.chargers)
+        seen = [self.desks[charger] for charger in node.chargers if charger not in unseen]
+        if node.meter is None:
+            reserve = (node.reserve_a,) * 3
+            other = Interval(reserve, reserve, reserve)
+        else:
+            other = self.meters[node.meter].house.interval([desk.trace for desk in seen], hidden, now_s)
+        stuck = ((desk, desk.stuck_a(now_s)) for desk in seen)
+        return other.plus(_sum([hidden, *(on_lines(desk.lines, amps) for desk, amps in stuck if amps > 0)]))
 
     def _obeys(self, desk: Desk, now_s: float) -> bool:
         """Whether grants reach the wallbox; one that never confirmed this epoch counts as lost after a while."""
@@ -208,7 +198,7 @@ class Balancer:
         queue = [desk.id for desk in wanting if not desk.appetite.is_idle and desk.is_connected]
         ranks = self.turns.order(queue, now_s)
         cars = [self._car(desk, ranks, now_s) for desk in wanting if desk.granted_a > 0 or desk.waits_s(now_s) == 0]
-        target = allocate(cars, situation.promised)
+        target = allocate(cars, situation.likely)
         self.turns.served([car_id for car_id, offer_a in target.offers.items() if offer_a > 0], now_s)
         return target
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
-from ampherd_core.phases import ZERO, Phases, each, subtract
+from ampherd_core.phases import ZERO, Phases, add, each, subtract
 
 from ampherd_balancer.traces import Peak, Trace
 
@@ -23,6 +24,22 @@ and then sends; a Sensorbox is polled every two."""
 
 AHEAD_S: Final = 1.5
 """A wallbox may report this long after the meter what both saw: agents speak at least once a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """The rest of a node: at least `low`, at most `high`, and `likely` the most of the last while (A per line).
+
+    While a car moves, `high` leaps up for a moment; what is to be shared among cars must not leap with it.
+    """
+
+    low: Phases
+    likely: Phases
+    high: Phases
+
+    def plus(self, load: Phases) -> Interval:
+        """With a load that stands in none of the measurements."""
+        return Interval(add(self.low, load), add(self.likely, load), add(self.high, load))
 
 
 class House:
@@ -52,13 +69,13 @@ class House:
         """The newest sample."""
         return self._latest[1] if self._latest else None
 
-    def interval(self, drawn: Sequence[Trace], unseen: Phases, now_s: float) -> tuple[Phases, Phases]:
-        """The least the rest of the node takes now, and the most that must be reckoned with (A per line).
+    def interval(self, drawn: Sequence[Trace], unseen: Phases, now_s: float) -> Interval:
+        """What the rest of the node takes (A per line).
 
         `drawn` are the chargers that are heard; `unseen` is the most that the silent ones may draw.
         """
         if self._latest is None:
-            return ZERO, ZERO
+            return Interval(ZERO, ZERO, ZERO)
         while self._open and self._open[0][0] < now_s - AHEAD_S:
             at_s, load = self._open.popleft()
             least, _ = _rest(load, drawn, at_s - self._back_s, at_s + AHEAD_S)
@@ -66,7 +83,9 @@ class House:
         at_s, load = self._latest
         low, high = _rest(load, drawn, at_s - self._back_s, now_s)
         peak = self._settled.most(now_s)
-        return subtract(low, unseen), high if peak is None else each(max, high, peak)
+        if peak is None:
+            return Interval(subtract(low, unseen), low, high)
+        return Interval(subtract(low, unseen), each(max, low, add(peak, unseen)), each(max, high, peak))
 
 
 def _rest(load: Phases, drawn: Sequence[Trace], start_s: float, stop_s: float) -> tuple[Phases, Phases]:
