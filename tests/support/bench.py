@@ -245,6 +245,10 @@ class Bench:
         """What the mains carries."""
         return self._load(self.house, self.cars)
 
+    def reading(self) -> Reading:
+        """What the grid meter shows now."""
+        return self._reading("grid", MeterRole.GRID, self.grid_now)
+
     def offers(self) -> dict[str, float]:
         """What the wallboxes signal."""
         return {car.id: round(car.offer_a, 2) for car in self.cars.values()}
@@ -302,7 +306,7 @@ class Bench:
 
     def _say_readings(self) -> None:
         house = self.house(self.t)
-        reading = self._reading("grid", MeterRole.GRID, self.grid_now)
+        reading = self.reading()
 
         def arrive() -> None:
             if self.balancer.hear_reading(reading, self.now_s):
@@ -367,7 +371,9 @@ class Bench:
     def _promises(self) -> Phases:
         total = ZERO
         for car in self.cars.values():
-            waiting = [g.offer_a for _, _, _, g in self._post_box if g and g.charger == car.id and self._may_act(car, g)]
+            waiting = [
+                g.offer_a for _, _, _, g in self._post_box if g and g.charger == car.id and self._may_act(car, g)
+            ]
             total = add(total, on_lines(car.uses or car.lines, max([car.may_take_a(), car.fallback_a, *waiting])))
         return total
 

@@ -1,0 +1,94 @@
+"""The house as an interval."""
+
+from __future__ import annotations
+
+import pytest
+from ampherd_balancer.estimate import House
+from ampherd_balancer.traces import Peak, Trace
+from ampherd_core.phases import ZERO, Phases
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+def three(amps: float) -> Phases:
+    return amps, amps, amps
+
+
+def traced(*notes: tuple[float, float]) -> Trace:
+    trace = Trace(30)
+    for at_s, amps in notes:
+        trace.note(at_s, three(amps))
+    return trace
+
+
+def test_a_steady_car_leaves_no_doubt() -> None:
+    house = House(30)
+    house.note(100, three(15), 1)
+    interval = house.interval([traced((90, 10))], ZERO, 100)
+    assert interval.low == interval.likely == interval.high == three(5)
+
+
+def test_while_a_car_moves_both_ends_are_kept() -> None:
+    house = House(30)
+    house.note(100, three(15), 1)
+    interval = house.interval([traced((90, 10), (99.5, 4))], ZERO, 100)
+    assert (interval.low, interval.high) == (three(5), three(11))
+
+
+def test_the_silent_may_draw_nothing_or_all() -> None:
+    house = House(30)
+    house.note(100, three(15), 1)
+    interval = house.interval([], three(10), 100)
+    assert (interval.low, interval.high) == (three(5), three(15))
+
+
+def test_the_highest_of_the_last_while_is_reckoned_with() -> None:
+    house = House(30)
+    for second in range(40):
+        house.note(100 + second, three(20 if second == 10 else 5), 1)
+        house.interval([], ZERO, 100 + second)
+    assert house.interval([], ZERO, 139).high == three(20)
+    house.note(145, three(5), 1)
+    assert house.interval([], ZERO, 145).high == three(5)
+
+
+def test_a_shorter_hold_applies_at_once() -> None:
+    house = House(30)
+    for second in range(10):
+        house.note(100 + second, three(20 if second == 0 else 5), 1)
+        house.interval([], ZERO, 100 + second)
+    house.hold_for(2)
+    assert house.interval([], ZERO, 110).high == three(5)
+
+
+def test_nothing_is_known_before_the_first_sample() -> None:
+    assert House(30).interval([], ZERO, 100).high == ZERO
+    assert House(30).load is None
+
+
+@pytest.mark.parametrize(
+    ("span", "expected"),
+    [((0, 5), (1, 1)), ((10, 10), (1, 5)), ((12, 15), (5, 5)), ((15, 25), (3, 5)), ((25, 30), (3, 3))],
+)
+def test_a_value_holds_until_the_next(span: tuple[float, float], expected: tuple[float, float]) -> None:
+    least, most = traced((0, 1), (10, 5), (20, 3)).span(*span)
+    assert most[0] == expected[1]
+    assert least[0] == expected[0] or span == (10, 10)
+
+
+def test_an_unmetered_car_may_still_take_what_it_took_before() -> None:
+    trace = Trace(30, lag_s=6)
+    trace.note(0, three(16))
+    trace.note(10, three(6))
+    assert trace.span(14, 14) == (three(6), three(16))
+    assert trace.span(17, 17) == (three(6), three(6))
+
+
+@given(st.lists(st.tuples(st.floats(0, 5), st.floats(-50, 50)), min_size=1, max_size=40), st.floats(1, 20))
+def test_the_peak_is_the_most_of_its_window(notes: list[tuple[float, float]], window_s: float) -> None:
+    peak, kept, now_s = Peak(window_s), [], 0.0
+    for pause_s, amps in notes:
+        now_s += pause_s
+        peak.note(now_s, three(amps))
+        kept.append((now_s, amps))
+        assert peak.most(now_s) == three(max(value for at_s, value in kept if at_s >= now_s - window_s))

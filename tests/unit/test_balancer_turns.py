@@ -1,0 +1,57 @@
+"""Whose turn it is."""
+
+from __future__ import annotations
+
+from ampherd_balancer.turns import Turns
+
+
+def front(turns: Turns, now_s: float, *, fits: int = 1, cars: str = "abc") -> list[str]:
+    """Who is admitted when the first `fits` of the queue fit."""
+    ranks = turns.order(list(cars), now_s)
+    admitted = sorted(ranks, key=lambda car: ranks[car])[:fits]
+    turns.served(admitted, now_s)
+    return admitted
+
+
+def test_each_gets_one_turn_in_the_order_of_waiting() -> None:
+    turns = Turns(900)
+    seen = [front(turns, now_s)[0] for now_s in range(0, 6 * 900, 60)]
+    changes = [car for place, car in enumerate(seen) if place == 0 or seen[place - 1] != car]
+    assert changes[:6] == ["a", "b", "c", "a", "b", "c"]
+    assert {car: seen.count(car) for car in "abc"} == {"a": 30, "b": 30, "c": 30}
+
+
+def test_a_turn_goes_on_while_nobody_else_waits() -> None:
+    turns = Turns(900)
+    assert [front(turns, now_s, cars="a") for now_s in (0, 900, 1800, 5000)] == [["a"]] * 4
+
+
+def test_who_comes_later_waits_for_the_end_of_the_turn() -> None:
+    turns = Turns(900)
+    front(turns, 0, cars="a")
+    assert front(turns, 899, cars="ab") == ["a"]
+    assert front(turns, 901, cars="ab") == ["b"]
+
+
+def test_who_is_served_in_its_turn_keeps_its_place() -> None:
+    turns = Turns(900)
+    front(turns, 0, fits=3)
+    assert front(turns, 100, fits=1) == ["a"]
+    for now_s in range(100, 900, 100):
+        assert front(turns, now_s, fits=1) == ["a"], "a turn that was broken off does not break off another"
+    assert front(turns, 901, fits=1) != ["a"]
+
+
+def test_who_left_and_comes_back_queues_anew() -> None:
+    turns = Turns(900)
+    front(turns, 0)
+    front(turns, 10, cars="bc")
+    assert front(turns, 20, fits=3)[-1] == "a"
+
+
+def test_says_when_a_turn_ends() -> None:
+    turns = Turns(900)
+    front(turns, 0)
+    assert turns.ends_in_s("a", 300) == 600
+    assert turns.ends_in_s("b", 300) is None
+    assert turns.ends_in_s("nobody", 300) is None
