@@ -99,7 +99,8 @@ def build_feed(part: P1Part, sensor: GridSensor, timezone: str) -> P1Feed | Repl
     if part.replay is None:
         return P1Feed(meter, sensor, timezone)
     telegrams = split_telegrams(part.replay.read_bytes())
-    return ReplayFeed(telegrams, period_s=meter.period_s, is_looped=part.replay_loop)
+    load = sensor.charger_load if part.replay_adds_chargers else None
+    return ReplayFeed(telegrams, period_s=meter.period_s, is_looped=part.replay_loop, load=load)
 
 
 def _bare_house(scenario: Scenario, starts_at: datetime) -> House:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from ampherd_core.phases import Phases
+from ampherd_core.phases import Phases, subtract
 
 from ampherd_simulator.p1 import GridSample
 from ampherd_simulator.site import SimulatedSite
@@ -43,6 +43,10 @@ class GridSensor:
             quarter_w=self._quarter_w(now_s),
             month_peak_w=self._month_peak_w,
         )
+
+    def charger_load(self) -> tuple[Phases, float]:
+        """What the cars draw per line (A), and the voltage (V)."""
+        return subtract(self._site.grid_a, self._site.house_a), self._site.voltage_v
 
     def _power_w(self, grid_a: Phases, house_a: Phases) -> Phases:
         """Cars have a power factor of 1, the house its own."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 from zoneinfo import ZoneInfo
 
+from ampherd_core.phases import Phases
+
 from ampherd_simulator.errors import RecordingError
 from ampherd_simulator.metering import GridSensor
 from ampherd_simulator.p1 import P1Meter
+from ampherd_simulator.superposed import with_chargers
 
 GARBAGE_BYTES: Final = 700
 HALF: Final = 1
@@ -32,6 +35,8 @@ class TelegramSource(Protocol):
     """Where telegrams come from."""
 
     period_s: float
+    waits_for_listener: bool
+    """Whether it goes on only while somebody listens."""
 
     def next(self, now_s: float) -> bytes | None:
         """The telegram that is due at `now_s`; None when nothing is sent."""
@@ -40,6 +45,8 @@ class TelegramSource(Protocol):
 
 class P1Feed:
     """A live meter's telegrams."""
+
+    waits_for_listener = False
 
     def __init__(self, meter: P1Meter, sensor: GridSensor, timezone: str = "Europe/Amsterdam") -> None:
         self.meter = meter
@@ -64,12 +71,25 @@ class P1Feed:
 
 
 class ReplayFeed:
-    """Recorded telegrams one after the other, as they are; silent after the last unless `is_looped`."""
+    """Recorded telegrams one after the other; silent after the last unless `is_looped`.
 
-    def __init__(self, telegrams: Sequence[bytes], *, period_s: float = 1.0, is_looped: bool = False) -> None:
+    They wait for somebody to listen. As they are, or with what `load` gives (the cars' current per line in A, and the voltage) on top of the house.
+    """
+
+    waits_for_listener = True
+
+    def __init__(
+        self,
+        telegrams: Sequence[bytes],
+        *,
+        period_s: float = 1.0,
+        is_looped: bool = False,
+        load: Callable[[], tuple[Phases, float]] | None = None,
+    ) -> None:
         self.period_s = period_s
         self._telegrams = telegrams
         self._is_looped = is_looped
+        self._load = load
         self._place = 0
 
     def next(self, now_s: float) -> bytes | None:
@@ -80,7 +100,8 @@ class ReplayFeed:
                 return None
             self._place = 0
         self._place += 1
-        return self._telegrams[self._place - 1]
+        telegram = self._telegrams[self._place - 1]
+        return telegram if self._load is None else with_chargers(telegram, *self._load())
 
 
 def split_telegrams(raw: bytes) -> list[bytes]:

@@ -76,6 +76,8 @@ class P1Server:
         while True:
             await asyncio.sleep(max(due_s - boot_s(), 0.0))
             due_s += period_s
+            if self._source.waits_for_listener and not self._clients:
+                continue
             telegram = self._source.next(self._clock())
             if telegram is not None:
                 await self._send(telegram)

@@ -127,6 +127,7 @@ class P1Part(Part):
     port: PortNumber = Field(0, description="0: the system chooses")
     baud: Annotated[float, Field(gt=0)] | None = Field(None, description="pace, bit/s; null: in one write")
     replay: Path | None = Field(None, description="send these raw telegrams instead; relative to the scenario file")
+    replay_adds_chargers: bool = Field(False, description="add what the cars draw to each of them")
     replay_loop: bool = Field(False, description="begin anew after the last")
 
 

@@ -1,0 +1,80 @@
+"""Any process dies while cars charge: no phase goes over its limit by our doing, all comes back, history is whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.history import readings_at_s
+from tests.support.sites import WholeSite, whole_site
+from tests.support.wait import wait_for
+
+CAR = {"lag_s": 1, "arrives_s": 14, "battery_wh": 1e9}
+SCENARIO = {
+    "rating_a": 40,
+    "house": {"base_a": 1, "liveliness": 3, "appliances": ["fridge", "kettle", "hob"]},
+    "chargers": {
+        "left": {"driver": "edgetech", "car": CAR},
+        "right": {"driver": "edgetech", "lines": ["L2", "L3", "L1"], "car": CAR},
+        "garage": {"driver": "smartevse-v2-legacy", "lines": ["L3", "L1", "L2"], "car": CAR},
+        "guest": {"driver": "smartevse-v2-legacy", "lines": ["L2"], "car": CAR | {"phases": 1}},
+    },
+}
+BLIND_S = 5.0
+"""While the meter or the balancer is dead nobody sees the house; after this every charger goes to its fallback."""
+
+REACTION_S = BLIND_S + 4.0
+"""Then a car's second, a meter's second, the next telegram, and a busy machine."""
+
+STEADY_S = 6.0
+
+BACK_WITHIN_S = 30.0
+LEASE_S = 10.0
+METER_GAP_S = 12.0
+"""A meter service that starts anew is back within this; what the P1 port said meanwhile nobody heard."""
+
+
+def victims() -> Iterator[str]:
+    yield from ("meter", "balancer", "api", "broker", "store", "agent-left", "agent-garage")
+
+
+@pytest.mark.timeout(300)
+async def test_every_process_may_die_in_turn(tmp_path: Path) -> None:
+    policy = {"timings": {"hold_s": 5, "min_off_s": 5, "min_on_s": 10}}
+    async with whole_site(tmp_path, SCENARIO, policy=policy) as site:
+        await site.charging(4)
+        began_s = (await site.truth())["at_s"]
+        for victim in victims():
+            pid = site.kill(victim)
+            await wait_for(lambda v=victim, p=pid: site.running.supervisor.pids.get(v) not in {None, p}, BACK_WITHIN_S)
+            steady_from_s = (await site.truth())["at_s"] + STEADY_S
+            await wait_for(lambda s=steady_from_s: is_well(site, s), BACK_WITHIN_S, f"well after {victim} died")
+            await site.charging(4, deadline_s=LEASE_S + BACK_WITHIN_S)
+        excess = await site.our_excess()
+        assert max(excess.values()) <= REACTION_S, excess
+        assert began_s < (await site.truth())["at_s"]
+
+        async def is_whole() -> bool:
+            times_s = readings_at_s(site.policy_file.parent / "history.db", "grid")
+            gaps = [later - earlier for earlier, later in pairwise(times_s)]
+            wide = [gap for gap in gaps if gap > 1.5]
+            return len(wide) <= 1 and max(wide, default=0) <= METER_GAP_S
+
+        await wait_for(is_whole, 20, "only the meter's own absence shows in history, once")
+
+
+async def is_well(site: WholeSite, from_s: float) -> bool:
+    """Whether, from that moment of the scenario on, the page answers and meter and wallboxes are heard."""
+    if (await site.truth())["at_s"] < from_s:
+        return False
+    try:
+        state = (await site.api.get("/api/state")).raise_for_status().json()
+    except (httpx.HTTPError, KeyError, TypeError):
+        return False
+    chargers = state["chargers"].values()
+    is_fresh = all(view["state_age_s"] is not None and view["state_age_s"] < 3 for view in chargers)
+    return bool(is_fresh and state["site"]["state"]["is_grid_fresh"] and state["site"]["state_age_s"] < 3)
