@@ -8,13 +8,13 @@ import signal
 import subprocess
 import sys
 import urllib.request
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
-from tests.support.processes import RUN_MARK, is_alive, left_behind
+from tests.support.processes import is_alive
 from tests.support.wait import wait_until
 
 PAGE_WITHIN_S = 120.0
@@ -31,12 +31,10 @@ class Demo:
 
     def __init__(self, directory: Path) -> None:
         self.output = directory / "output"
-        self.mark = uuid.uuid4().hex
         command = [sys.executable, "-c", "from ampherd_embedded.cli import app; app()", "demo", "--http-port", "0"]
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
                 [*command, "--data-dir", str(directory / "data")],
-                env={**os.environ, RUN_MARK: self.mark},
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -48,7 +46,8 @@ class Demo:
         return match[1], match[2]
 
     def children(self) -> list[int]:
-        return [process.pid for process in left_behind(self.mark) if process.pid != self.process.pid]
+        """The processes that the demo runs now."""
+        return [process.pid for process in psutil.Process(self.process.pid).children(recursive=True)]
 
     def _announced(self) -> re.Match[str] | None:
         assert self.process.poll() is None, self.output.read_text()
@@ -70,10 +69,11 @@ def test_the_page_comes_up_and_ctrl_c_leaves_nothing_running(demo: Demo) -> None
     assert urllib.request.urlopen(page, timeout=5).status == 200
     assert urllib.request.urlopen(request, timeout=5).status == 200
     # Broker, store, simulator, meter, balancer, api and an agent for each of the four cars.
-    wait_until(lambda: len(demo.children()) >= 10)
+    wait_until(lambda: len(demo.children()) == 10)
+    children = demo.children()
     os.killpg(demo.process.pid, signal.SIGINT)
     assert demo.process.wait(ENDS_WITHIN_S) == 0
-    assert demo.children() == []
+    assert [pid for pid in children if is_alive(pid)] == []
 
 
 def test_a_killed_supervisor_takes_everything_with_it(demo: Demo) -> None:
@@ -85,6 +85,7 @@ def test_a_killed_supervisor_takes_everything_with_it(demo: Demo) -> None:
 
 def test_stops_at_once_while_it_starts(demo: Demo, tmp_path: Path) -> None:
     wait_until((tmp_path / "data" / "lock").exists, PAGE_WITHIN_S)
+    children = wait_until(demo.children, PAGE_WITHIN_S)
     demo.process.terminate()
     assert demo.process.wait(ENDS_WITHIN_S) == 0
-    assert demo.children() == []
+    assert [pid for pid in children if is_alive(pid)] == []

@@ -98,12 +98,14 @@ def mark_run() -> str:
 
 
 def left_behind(mark: str) -> list[psutil.Process]:
-    """The processes with that mark that still run, this one and its ancestors aside."""
+    """The processes with that mark, and this one's descendants, that still run; this one and its ancestors aside."""
     own = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
+    # A Redis writes its title over its environment, and with it the mark.
+    descendants = {process.pid for process in psutil.Process().children(recursive=True)}
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            is_ours = process.pid not in own and process.environ().get(RUN_MARK) == mark
-            if is_ours and process.status() != psutil.STATUS_ZOMBIE:
+            is_ours = process.pid in descendants or process.environ().get(RUN_MARK) == mark
+            if is_ours and process.pid not in own and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
     return found
