@@ -85,12 +85,16 @@ class Book:
             is_sure_from_s=self._raised_s + max(CAR_REACTION_S, self.car_lag_s),
         )
 
+    @property
+    def offered_a(self) -> float:
+        """The most that the wallbox may offer now: what it confirmed, or a grant that its agent may still act on, A."""
+        return max([self.confirmed_a or 0.0, *(grant.offer_a for grant in self._outstanding)])
+
     def booked_a(self, now_s: float, *, is_reachable: bool) -> float:
         """The commitment, A per phase, on every line that the charger uses."""
         if self.confirmed_a is None:
             return self.most_a
-        booked_a = max([self.confirmed_a, self.fallback_a, *(grant.offer_a for grant in self._outstanding)])
-        booked_a = max(booked_a, self._held_a(now_s), self.overdrawn_a(now_s))
+        booked_a = max(self.offered_a, self.fallback_a, self._held_a(now_s), self.overdrawn_a(now_s))
         return booked_a if is_reachable else max(booked_a, self.most_a)
 
     def overdrawn_a(self, now_s: float) -> float:

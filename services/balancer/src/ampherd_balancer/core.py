@@ -224,7 +224,7 @@ class Balancer:
     def _offers(self, situation: Situation, target: Allocation, now_s: float) -> Mapping[str, float]:
         ceilings = self._ceilings(situation, now_s)
         positions = [self._position(desk, situation, target, ceilings, now_s) for desk in self.desks.values()]
-        may_raise = situation.is_fenced
+        may_raise = situation.is_fenced and not any(self._is_emergency(node) for node in self.tree)
         return transition(
             positions,
             situation.promised,

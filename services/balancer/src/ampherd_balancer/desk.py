@@ -106,7 +106,7 @@ class Desk:
         drawn = self._drawn(state, now_s)
         self.book.heard(state, max(drawn) if drawn is not None else None, now_s)
         if state.iec_state is not None and state.offer_a is not None and state.link is LinkHealth.OK:
-            self._note_drawn(state.iec_state, state.offer_a, drawn, min(at_s, now_s))
+            self._note_drawn(drawn, min(at_s, now_s))
             self.appetite.heard(state.iec_state, state.offer_a, drawn, now_s)
             if is_new or self.book.applied is None or state.is_fallback:
                 self._follow(state.offer_a, now_s)
@@ -175,6 +175,8 @@ class Desk:
         )
         self.book.granted(grant)
         self.sent_s = now_s
+        if self.trace.lag_s > 0 and self.is_connected:
+            self._guess_drawn(now_s)
         return grant
 
     def take_policy(self, policy: Policy) -> None:
@@ -211,9 +213,23 @@ class Desk:
             return self._metered[1]
         return loads(self.policy, self.id, state.drawn_a) if state.drawn_a is not None else None
 
-    def _note_drawn(self, iec_state: IecState, offer_a: float, drawn: Phases | None, at_s: float) -> None:
-        """Without a meter a charging car counts as drawing its whole offer, for a car's lag also the one before."""
+    def _note_drawn(self, drawn: Phases | None, at_s: float) -> None:
         self.trace.lag_s = self.policy.timings.car_lag_s if drawn is None else 0.0
-        if drawn is None:
-            drawn = on_lines(self.lines, offer_a) if iec_state.is_charging else ZERO
-        self.trace.note(at_s, drawn)
+        if drawn is not None:
+            self.trace.note(at_s, drawn)
+        elif self.is_connected:
+            self._guess_drawn(at_s)
+        else:
+            self.trace.note(at_s, ZERO)
+
+    def _guess_drawn(self, at_s: float) -> None:
+        """Without a meter a charging car counts as drawing its offer; unseen it may start, or follow a grant.
+
+        A SmartEVSE is looked at every few seconds: what its car does meanwhile must not pass for the house.
+        """
+        confirmed_a = self.book.confirmed_a or 0.0
+        offered_a = self.book.offered_a
+        least_a = min(confirmed_a, self.granted_a) if self.is_charging else 0.0
+        likely_a = confirmed_a if self.is_charging else 0.0
+        bounds = on_lines(self.lines, least_a), on_lines(self.lines, max(offered_a, self.granted_a))
+        self.trace.note(at_s, on_lines(self.lines, likely_a), bounds)

@@ -8,31 +8,27 @@ from ampherd_core.phases import ZERO, Phases
 
 
 class Trace:
-    """A value per line that holds until the next, and may still hold `lag_s` after it; remembers `horizon_s`."""
+    """A value per line that holds until the next, and may still hold `lag_s` after it; remembers `horizon_s`.
 
-    __slots__ = ("_horizon_s", "_items", "lag_s")
+    What is only guessed is noted with the least and the most that it may be.
+    """
+
+    __slots__ = ("_horizon_s", "_items", "lag_s", "latest")
 
     def __init__(self, horizon_s: float, lag_s: float = 0.0) -> None:
         self._horizon_s = horizon_s
         self.lag_s = lag_s
-        self._items: deque[tuple[float, Phases]] = deque()
+        self.latest: Phases = ZERO
+        self._items: deque[tuple[float, Phases, Phases]] = deque()
 
-    @property
-    def latest(self) -> Phases:
-        """The newest value; zero before the first."""
-        return self._items[-1][1] if self._items else ZERO
-
-    @property
-    def latest_s(self) -> float | None:
-        """When the newest value was noted."""
-        return self._items[-1][0] if self._items else None
-
-    def note(self, at_s: float, value: Phases) -> None:
-        """Remember a value; one that arrives out of order counts from the newest time on."""
+    def note(self, at_s: float, value: Phases, bounds: tuple[Phases, Phases] | None = None) -> None:
+        """Remember a value, or what it is at least and at most; out of order, it counts from the newest time on."""
+        least, most = bounds if bounds is not None else (value, value)
+        self.latest = value
         items = self._items
         if items and at_s < items[-1][0]:
             at_s = items[-1][0]
-        items.append((at_s, value))
+        items.append((at_s, least, most))
         while len(items) > 1 and items[1][0] < at_s - self._horizon_s:
             items.popleft()
 
@@ -40,14 +36,14 @@ class Trace:
         """The least and the most per line that held at any moment of [start_s, stop_s]; zero before the first note."""
         low = high = None
         start_s -= self.lag_s
-        for at_s, value in reversed(self._items):
+        for at_s, least, most in reversed(self._items):
             if at_s > stop_s:
                 continue
             if low is None or high is None:
-                low = high = value
+                low, high = least, most
             else:
-                low = min(low[0], value[0]), min(low[1], value[1]), min(low[2], value[2])
-                high = max(high[0], value[0]), max(high[1], value[1]), max(high[2], value[2])
+                low = min(low[0], least[0]), min(low[1], least[1]), min(low[2], least[2])
+                high = max(high[0], most[0]), max(high[1], most[1]), max(high[2], most[2])
             if at_s <= start_s:
                 return low, high
         if low is None or high is None:

@@ -42,7 +42,7 @@ def transition(
     offers = {position.id: min(position.granted_a, position.ceiling_a) for position in positions}
     if not may_raise:
         return offers
-    wants_more = [p for p in positions if p.target_a > offers[p.id] + _EPSILON_A]
+    wants_more = [p for p in positions if p.target_a > offers[p.id] + _EPSILON_A and not _is_cut(p)]
     for position in positions:
         excess_a = offers[position.id] - position.target_a
         if excess_a >= timings.deadband_a and _is_awaited(position, wants_more, limits):
@@ -53,6 +53,10 @@ def transition(
             offers[position.id] = _raised(position, offers[position.id], booked, limits, timings, now_s)
             booked[position.id] = max(booked[position.id], offers[position.id])
     return offers
+
+
+def _is_cut(position: Position) -> bool:
+    return position.ceiling_a < position.granted_a - _EPSILON_A
 
 
 def _is_awaited(position: Position, wants_more: Sequence[Position], limits: Sequence[Limit]) -> bool:
