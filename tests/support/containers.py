@@ -62,7 +62,6 @@ class ContainerServer:
         if self._is_created:
             self._container.stop()
 
-
     def _answers(self) -> bool:
         return bool(self._container.get_wrapped_container().exec_run(self.probe).exit_code == 0)
 
