@@ -20,8 +20,8 @@ if [ "${#wanted[@]}" -gt 0 ]; then
     chmod 755 "$policy"
     trap 'rm -f "$policy"' EXIT
   fi
-  apt-get update -q
-  apt-get install -qy --no-install-recommends "${wanted[@]}"
+  apt-get -o Acquire::Retries=3 update -q
+  apt-get -o Acquire::Retries=3 install -qy --no-install-recommends "${wanted[@]}"
 fi
 
 if [ -f tests/external/package.json ]; then

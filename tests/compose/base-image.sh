@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Makes the local image that stands in for python:3.11-slim-bookworm where no registry can be reached. Needs root, debootstrap
-# and a running engine. The bootstrapped system is kept in the cache, so that only the first run takes a minute.
+# Makes the local image that the tests build on. As root with debootstrap it needs no registry, and the bootstrapped system is
+# kept in the cache, so that only the first run takes a minute; otherwise upstream's image is pulled and takes its name.
 set -euo pipefail
 
 IMAGE=${1:-ampherd-test/python:bookworm}
+UPSTREAM=python:3.11-slim-bookworm
 DOCKER=${DOCKER:-docker}
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/ampherd
 TARBALL=$CACHE/bookworm-python3.tar
@@ -22,13 +23,20 @@ bootstrap() {
   mv "$TARBALL.part" "$TARBALL"
 }
 
-mkdir -p "$CACHE"
-exec 9>"$CACHE/base-image.lock"
-flock 9
-[ -s "$TARBALL" ] || bootstrap
-[ "${2:-}" = --tarball-only ] && exit 0
-if ! "$DOCKER" image inspect "$IMAGE" >/dev/null 2>&1; then
+import_tarball() {
   "$DOCKER" import \
     --change "ENV PIP_CERT=$CERTIFICATES SSL_CERT_FILE=$CERTIFICATES PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" \
     "$TARBALL" "$IMAGE" >/dev/null
+}
+
+mkdir -p "$CACHE"
+exec 9>"$CACHE/base-image.lock"
+flock 9
+"$DOCKER" image inspect "$IMAGE" >/dev/null 2>&1 && exit 0
+if [ "$(id -u)" = 0 ] && command -v debootstrap >/dev/null; then
+  [ -s "$TARBALL" ] || bootstrap
+  import_tarball
+else
+  "$DOCKER" pull --quiet "$UPSTREAM" >/dev/null
+  "$DOCKER" tag "$UPSTREAM" "$IMAGE"
 fi
