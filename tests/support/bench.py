@@ -137,7 +137,8 @@ class Car:
 
     def may_take_a(self) -> float:
         """The most that the wallbox and the grants at its agent let the car draw from now on, A."""
-        return max([self.offer_a, self.drawn_a, *(grant.offer_a for _, grant in self._writes)])
+        following = [offer_a for _, offer_a in self._pipeline]
+        return max([self.offer_a, self.drawn_a, *following, *(grant.offer_a for _, grant in self._writes)])
 
     def restart(self, session: str) -> None:
         """The agent starts anew and knows nothing; the wallbox keeps its offer."""
@@ -392,7 +393,8 @@ class Bench:
         grid, limit_a = self.grid_now, self.policy.connection.limit_a
         for line in self.policy.connection.lines:
             is_ours = any(car.drawn[line.place] > 0 for car in self.cars.values())
-            if grid[line.place] <= limit_a + 0.01 or not is_ours:
+            has_risen = self.house(self.t)[line.place] > self.house(self.t - self.step_s)[line.place]
+            if grid[line.place] <= limit_a + 0.01 or not is_ours or has_risen:
                 self._over_since_s.pop(line, None)
             elif self.now_s - self._over_since_s.setdefault(line, self.now_s) > allowed_s:
                 raise AssertionError(f"{self.t:g} s: {line} at {grid[line.place]:.2f} A for over {allowed_s:g} s")
