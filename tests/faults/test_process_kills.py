@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -50,9 +51,9 @@ async def test_every_process_may_die_in_turn(tmp_path: Path) -> None:
         began_s = (await site.truth())["at_s"]
         for victim in victims():
             pid = site.kill(victim)
-            await wait_for(lambda v=victim, p=pid: site.running.supervisor.pids.get(v) not in {None, p}, BACK_WITHIN_S)
+            await wait_for(partial(is_new, site, victim, pid), BACK_WITHIN_S)
             steady_from_s = (await site.truth())["at_s"] + STEADY_S
-            await wait_for(lambda s=steady_from_s: is_well(site, s), BACK_WITHIN_S, f"well after {victim} died")
+            await wait_for(partial(is_well, site, steady_from_s), BACK_WITHIN_S, f"well after {victim} died")
             await site.charging(4, deadline_s=LEASE_S + BACK_WITHIN_S)
         excess = await site.our_excess()
         assert max(excess.values()) <= REACTION_S, excess
@@ -65,6 +66,11 @@ async def test_every_process_may_die_in_turn(tmp_path: Path) -> None:
             return len(wide) <= 1 and max(wide, default=0) <= METER_GAP_S
 
         await wait_for(is_whole, 20, "only the meter's own absence shows in history, once")
+
+
+def is_new(site: WholeSite, name: str, former_pid: int) -> bool:
+    """Whether the process was started anew."""
+    return site.running.supervisor.pids.get(name) not in {None, former_pid}
 
 
 async def is_well(site: WholeSite, from_s: float) -> bool:

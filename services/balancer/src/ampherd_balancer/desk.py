@@ -106,10 +106,10 @@ class Desk:
         drawn = self._drawn(state, now_s)
         self.book.heard(state, max(drawn) if drawn is not None else None, now_s)
         if state.iec_state is not None and state.offer_a is not None and state.link is LinkHealth.OK:
-            self._note_drawn(drawn, min(at_s, now_s))
             self.appetite.heard(state.iec_state, state.offer_a, drawn, now_s)
             if is_new or self.book.applied is None or state.is_fallback:
                 self._follow(state.offer_a, now_s)
+            self._note_drawn(drawn, min(at_s, now_s))
         return True
 
     def hear_meter(self, reading: Reading, now_s: float) -> None:
@@ -189,8 +189,12 @@ class Desk:
         self.appetite.timings = policy.timings
 
     def _follow(self, offer_a: float, now_s: float) -> None:
-        """The agent stands elsewhere than we granted: go on from where it is, if a car can charge there."""
-        offer_a = min(offer_a, self.charger.max_a) if offer_a >= self.charger.min_a else 0.0
+        """The agent stands elsewhere than we granted: go on from where it is, if a car charges there.
+
+        What a car does not use yet is not inherited: nothing proves that there is room for it.
+        """
+        is_usable = self.is_charging and offer_a >= self.charger.min_a
+        offer_a = min(offer_a, self.charger.max_a) if is_usable else 0.0
         if offer_a != self.granted_a:
             self._changed(offer_a, now_s)
 
