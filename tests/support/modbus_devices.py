@@ -159,5 +159,5 @@ def smartevse_v2(*, state: int = 2, current: int = 160, max_a: int = 16) -> Devi
 def smartevse_v2_legacy(*, state: int = 2, current: int = 160, max_a: int = 16) -> Device:
     """A SmartEVSE v2 (2.20) by its register list."""
     device = Device()
-    device.hold(0x00A0, state, 0, 6, max_a, 3, 0, current, 1, 0)
+    device.hold(0x00A0, state, 0, max_a, 6, 3, 0, current, 1, 0)
     return device

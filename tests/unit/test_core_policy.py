@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from ampherd_core.messages import Mode
+from ampherd_core.messages import SUPPORTED_MODES, Mode
 from ampherd_core.policy import Policy
 from ampherd_core.policy_check import check, warnings
 from ampherd_core.policy_file import MAX_BYTES, PolicyError, PolicyFault, PolicyWatch, load_policy, parse_policy
@@ -129,6 +129,14 @@ MISTAKES: dict[str, tuple[str, str, str, str, str, str]] = {
         "meters.grid.source",
         "rtu does not fit",
         "serial:///",
+    ),
+    "mode that is yet to come": (
+        "max_a: 16",
+        "max_a: 16\n    mode: solar",
+        "mode: solar",
+        "chargers.left.mode",
+        "not supported yet",
+        "off or fast",
     ),
     "no grid meter": ("role: grid", "role: solar", "meters:", "meters", "role grid", "role: grid"),
     "two grid meters": ("role: charger", "role: grid", "role: grid", "meters.bay.role", "already", "circuit"),
@@ -412,7 +420,7 @@ def test_the_example_that_users_start_from_runs() -> None:
     assert policy.connection.limit_a == 24
 
 
-@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize("mode", SUPPORTED_MODES)
 def test_every_mode_is_a_plain_word_off_too(mode: Mode) -> None:
     policy = parse_policy(spoilt("max_a: 16", f"mode: {mode}").encode())
     assert policy.chargers["left"].mode is mode

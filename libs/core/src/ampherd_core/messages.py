@@ -215,6 +215,10 @@ class Mode(StrEnum):
     MIN_SOLAR = "min_solar"
 
 
+SUPPORTED_MODES: Final = (Mode.OFF, Mode.FAST)
+"""The modes that the balancer acts on so far; the others have their place in its order."""
+
+
 class Decision(Message):
     """What the balancer wants for one charger, and why (`charger/<c>/decision`, retained)."""
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
-from ampherd_core.messages import MeterRole
+from ampherd_core.messages import SUPPORTED_MODES, MeterRole
 from ampherd_core.phases import LINES, ZERO, Line, add, on_lines
 from ampherd_core.policy import CONNECTION, Charger, Circuit, DriverName, Policy, Wiring
 from ampherd_core.policy_fault import Finding, Path
@@ -117,6 +117,9 @@ def _chargers(policy: Policy) -> Iterator[Finding]:
     meters = Counter(charger.meter for charger in policy.chargers.values() if charger.meter)
     for charger_id, charger in policy.chargers.items():
         path: Path = ("chargers", charger_id)
+        if charger.mode not in SUPPORTED_MODES:
+            words = " or ".join(SUPPORTED_MODES)
+            yield Finding((*path, "mode"), f"{charger.mode} is not supported yet", f"use {words}")
         if charger.circuit != CONNECTION and charger.circuit not in policy.circuits:
             yield Finding((*path, "circuit"), f"there is no circuit {charger.circuit!r}", _one_of(policy.circuits))
         yield from _existing(policy, (*path, "lines"), charger.lines)

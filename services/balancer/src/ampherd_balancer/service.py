@@ -27,6 +27,9 @@ TICK_S: Final = 0.25
 
 DECIDE_EVERY_S: Final = 1.0
 REPORT_EVERY_S: Final = 1.0
+START_GRACE_S: Final = 15.0
+"""All services start together: a meter that is not heard yet is no alarm."""
+
 CAMPAIGN_EVERY_S: Final = 1.0
 
 _SETTINGS_NAME: Final = "wishes"
@@ -51,7 +54,8 @@ class BalancerService(Service):
         self._are_wishes_loaded = False
         self._highest_epoch = 0
         self._decided_s = self._reported_s = float("-inf")
-        self._was_grid_fresh = True
+        self._was_grid_fresh: bool | None = None
+        self._began_s = boot_s()
 
     def filters(self) -> Sequence[str]:
         """Readings, states, grants of a rival, and what users set."""
@@ -180,14 +184,17 @@ class BalancerService(Service):
         for decision in decisions(core, outcome, now_s, at):
             topic = self.topics.decision(decision.charger)
             await self.bus.publish(Outbound(topic, decision.to_json(), is_retained=True))
-        if site.is_grid_fresh != self._was_grid_fresh:
-            self._was_grid_fresh = site.is_grid_fresh
-            if site.is_grid_fresh:
-                await self.event("grid-back", Severity.INFO, "The grid meter is heard again.")
-            else:
-                await self.event(
-                    "grid-stale", Severity.ALARM, "The grid meter is silent: chargers go to their fallback."
-                )
+        await self._tell_grid(site.is_grid_fresh, now_s)
+
+    async def _tell_grid(self, is_fresh: bool, now_s: float) -> None:
+        before = self._was_grid_fresh
+        if is_fresh is before or (before is None and not is_fresh and now_s - self._began_s < START_GRACE_S):
+            return
+        self._was_grid_fresh = is_fresh
+        if not is_fresh:
+            await self.event("grid-stale", Severity.ALARM, "The grid meter is silent: chargers go to their fallback.")
+        elif before is False:
+            await self.event("grid-back", Severity.INFO, "The grid meter is heard again.")
 
     async def _hear_set(self, charger: str, setting: str, message: Inbound) -> None:
         if self._core is None:

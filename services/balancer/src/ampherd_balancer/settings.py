@@ -8,14 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from ampherd_core.messages import Mode, Offer
+from ampherd_core.messages import SUPPORTED_MODES, Mode, Offer
 from ampherd_core.policy import Charger
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 MAX_BYTES: Final = 1024
 """A setting is a word or a number."""
-
-SUPPORTED_MODES: Final = (Mode.OFF, Mode.FAST)
 
 
 class SettingError(ValueError):

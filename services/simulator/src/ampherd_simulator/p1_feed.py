@@ -73,7 +73,8 @@ class P1Feed:
 class ReplayFeed:
     """Recorded telegrams one after the other; silent after the last unless `is_looped`.
 
-    They wait for somebody to listen. As they are, or with what `load` gives (the cars' current per line in A, and the voltage) on top of the house.
+    They wait for somebody to listen. They are sent as they are, or with what `load` gives (the cars' current per line
+    in A, and the voltage) on top of the house.
     """
 
     waits_for_listener = True

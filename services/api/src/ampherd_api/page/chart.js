@@ -1,4 +1,4 @@
-/** The last 24 hours: house and chargers stacked, against the limit. */
+/** The last 24 hours, or the last hour while history is young: house and chargers stacked, against the limit. */
 import uPlot from "uplot";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { html } from "./html.js";
@@ -6,8 +6,8 @@ import { chargers, site } from "./live.js";
 import { tone } from "./phases.js";
 import { amps, clock, LINES, number } from "./words.js";
 
-const HOURS = 24;
-const STEP_S = 300;
+const DAY = { name: "Last 24 hours", hours: 24, stepS: 300, step: "five minutes" };
+const HOUR = { name: "Last hour", hours: 1, stepS: 15, step: "quarter minute" };
 const REFRESH_MS = 60_000;
 const HEIGHT = 260;
 const RETRY_MS = 10_000;
@@ -19,10 +19,11 @@ export function Chart() {
   const [told, setTold] = useState(null);
   const ids = Object.keys(chargers.value).join(" ");
   useEffect(() => keepFetching(line, setLayers), [line, ids]);
+  const span = layers?.span ?? DAY;
   const isEmpty = layers && !layers.times.some((_, index) => layers.stack.some((layer) => layer.values[index] !== null));
   return html`<section class="card chart" aria-labelledby="chart-title">
     <header>
-      <h2 id="chart-title">Last 24 hours</h2>
+      <h2 id="chart-title">${span.name}</h2>
       <div class="choice" role="group" aria-label="What the chart shows">
         ${["all", ...lines].map((name) => html`<button type="button" key=${name} aria-pressed=${line === name} onClick=${() => setLine(name)}>${name === "all" ? "kW" : name}</button>`)}
       </div>
@@ -30,7 +31,7 @@ export function Chart() {
     ${layers?.error && html`<p class="quiet">${layers.error}</p>`}
     ${isEmpty && html`<p class="quiet">History begins now; the chart fills within minutes.</p>`}
     ${layers?.stack && html`<${Plot} layers=${layers} tell=${setTold} />`}
-    <p class="told" aria-hidden="true">${told ?? (line === "all" ? "Mean power of each five minutes, kW" : `Mean current of each five minutes on ${line}, A`)}</p>
+    <p class="told" aria-hidden="true">${told ?? (line === "all" ? `Mean power of each ${span.step}, kW` : `Mean current of each ${span.step} on ${line}, A`)}</p>
   </section>`;
 }
 
@@ -54,7 +55,8 @@ function keepFetching(line, setLayers) {
   const again = async () => {
     let wait = REFRESH_MS;
     try {
-      const layers = await fetchLayers(line);
+      const day = await fetchLayers(line, DAY);
+      const layers = isYoung(day) ? await fetchLayers(line, HOUR) : day;
       if (!isOver) setLayers(layers);
     } catch (error) {
       if (!isOver) setLayers({ error: error.message, times: [] });
@@ -66,17 +68,23 @@ function keepFetching(line, setLayers) {
   return () => { isOver = true; clearTimeout(timer); };
 }
 
+/** Whether nothing was recorded before the last hour. */
+function isYoung(day) {
+  const since = Date.now() / 1000 - HOUR.hours * 3600;
+  return !day.times.some((time, index) => time < since && day.peak[index] !== null);
+}
+
 /** Times and layers from the bottom up: the house, then each charger, then cars that no meter sees. */
-async function fetchLayers(line) {
+async function fetchLayers(line, span) {
   const suffix = line === "all" ? null : line.toLowerCase();
   const cars = Object.values(chargers.value);
   const siteFields = suffix ? [`house_${suffix}_a`, `drawn_${suffix}_a`, `grid_${suffix}_a`] : ["grid_w"];
   const carField = suffix ? `drawn_${suffix}_a` : "power_w";
   const [whole, ...each] = await Promise.all([
-    ask("site", siteFields),
-    ...cars.map((car) => ask("charger", [carField], `charger:${car.id}`)),
+    ask(span, "site", siteFields),
+    ...cars.map((car) => ask(span, "charger", [carField], `charger:${car.id}`)),
   ]);
-  const times = grid(whole.start, whole.stop);
+  const times = grid(whole.start, whole.stop, span.stepS);
   const onGrid = (series, kind = "mean") => spread(times, series, kind);
   const known = each.map((answer) => onGrid(answer.series[0]));
   const scale = suffix ? 1 : 1 / 1000;
@@ -91,11 +99,11 @@ async function fetchLayers(line) {
   }
   for (const layer of stack) layer.values = layer.values.map((value, index) => (total[index] === null && house[index] === null ? null : Math.max(0, (value ?? 0) * scale)));
   const peak = onGrid(whole.series[suffix ? 2 : 0], "high").map((value) => (value === null ? null : value * scale));
-  return { times, stack, peak, unit: suffix ? "A" : "kW", limit: suffix ? site.value.limit_a : null };
+  return { span, times, stack, peak, unit: suffix ? "A" : "kW", limit: suffix ? site.value.limit_a : null };
 }
 
-async function ask(measurement, fields, tag) {
-  const query = new URLSearchParams({ measurement, step: STEP_S, start: new Date(Date.now() - HOURS * 3_600_000).toISOString() });
+async function ask(span, measurement, fields, tag) {
+  const query = new URLSearchParams({ measurement, step: span.stepS, start: new Date(Date.now() - span.hours * 3_600_000).toISOString() });
   fields.forEach((field) => query.append("field", field));
   if (tag) query.append("tags", tag);
   const answer = await fetch(`api/history?${query}`);
@@ -104,9 +112,9 @@ async function ask(measurement, fields, tag) {
   return body;
 }
 
-function grid(start, stop) {
+function grid(start, stop, stepS) {
   const times = [];
-  for (let at = Date.parse(start) / 1000; at < Date.parse(stop) / 1000; at += STEP_S) times.push(at);
+  for (let at = Date.parse(start) / 1000; at < Date.parse(stop) / 1000; at += stepS) times.push(at);
   return times;
 }
 
@@ -156,5 +164,5 @@ function toldAt(layers, index) {
 
 function spoken(layers) {
   const top = Math.max(0, ...layers.peak.filter((value) => value !== null));
-  return `Stacked areas of ${layers.stack.map((layer) => layer.name).join(", ")} over the last 24 hours; highest ${number(top, 1)} ${layers.unit}`;
+  return `Stacked areas of ${layers.stack.map((layer) => layer.name).join(", ")} over the ${layers.span.name.toLowerCase()}; highest ${number(top, 1)} ${layers.unit}`;
 }

@@ -22,7 +22,7 @@ LAYOUT: Final = Layout(
     current=0x6,
     access=0x7,
     mode=0x8,
-    max_current=0x3,
+    max_current=0x2,
     temperature=None,
 )
 
