@@ -46,7 +46,7 @@ test-deps:         ## the programs that some tests need, from Debian, the npm re
 lock:              ## names and versions only; needs uv
 	uv export --quiet --no-hashes --no-emit-workspace --no-header --no-annotate --all-groups > requirements.lock
 	uv export --quiet --no-hashes --no-emit-workspace --no-header --no-annotate --no-dev \
-	  --package ampherd-simulator --package ampherd-api > deploy/docker/requirements.lock
+	  --package ampherd-meter --package ampherd-simulator --package ampherd-api > deploy/docker/requirements.lock
 
 clean:             ## the virtual environment, caches and the demo's data
 	rm -rf .venv var .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
