@@ -55,3 +55,23 @@ def test_says_when_a_turn_ends() -> None:
     assert turns.ends_in_s("a", 300) == 600
     assert turns.ends_in_s("b", 300) is None
     assert turns.ends_in_s("nobody", 300) is None
+
+
+def test_the_queue_outlives_a_restart() -> None:
+    before = Turns(900)
+    before.order(["a", "b", "c"], 1000)
+    before.served(["a"], 1000)
+    before.served(["a"], 1300)
+    after = Turns(900)
+    after.recall(before.remember(1300), 50)
+    after.order([], 50)
+    ranks = after.order(["c", "b", "a", "new"], 51)
+    assert sorted(ranks, key=lambda car: ranks[car]) == ["a", "b", "c", "new"]
+    assert after.ends_in_s("a", 50) == 600
+
+
+def test_a_spoilt_memory_of_the_queue_is_ignored() -> None:
+    turns = Turns(900)
+    for document in (b"", b"\xff", b"[1]", b'{"a": {"waits_s": -1}}', b'{"a": {"waits_s": 1e999}}'):
+        turns.recall(document, 50)
+    assert turns.order(["a"], 51) == {"a": 0}

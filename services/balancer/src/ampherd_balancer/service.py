@@ -27,12 +27,14 @@ TICK_S: Final = 0.25
 
 DECIDE_EVERY_S: Final = 1.0
 REPORT_EVERY_S: Final = 1.0
+KEEP_TURNS_EVERY_S: Final = 15.0
 START_GRACE_S: Final = 15.0
 """All services start together: a meter that is not heard yet is no alarm."""
 
 CAMPAIGN_EVERY_S: Final = 1.0
 
 _SETTINGS_NAME: Final = "wishes"
+_TURNS_NAME: Final = "turns"
 
 _GUARDED: Final = frozenset({"ampherd", "$SYS", "homeassistant"})
 """First levels of topics that somebody obeys or believes: ours, the broker's, the discovery of devices."""
@@ -103,13 +105,16 @@ class BalancerService(Service):
             await asyncio.sleep(TICK_S)
 
     async def _keep_campaigning(self) -> None:
-        campaigned_s = float("-inf")
+        campaigned_s = turns_kept_s = float("-inf")
         while True:
             if boot_s() - campaigned_s >= CAMPAIGN_EVERY_S:
                 campaigned_s = boot_s()
                 await self._campaign()
             if self._core is not None:
                 await self._keep_wishes()
+            if self._core is not None and boot_s() - turns_kept_s >= KEEP_TURNS_EVERY_S:
+                turns_kept_s = boot_s()
+                await self._keep_turns(self._core)
             await asyncio.sleep(TICK_S)
 
     async def _campaign(self) -> None:
@@ -125,10 +130,27 @@ class BalancerService(Service):
         epoch = self._candidate.epoch
         if epoch is None:
             return
-        self._core = Balancer(self.policy, epoch=epoch, now_s=boot_s())
+        core = Balancer(self.policy, epoch=epoch, now_s=boot_s())
+        await self._recall_turns(core)
+        self._core = core
         self._give_wishes()
         log.info("leading", epoch=epoch)
         await self.tell(f"leading, epoch {epoch}")
+
+    async def _keep_turns(self, core: Balancer) -> None:
+        try:
+            await self._store.save(_TURNS_NAME, core.turns.remember(boot_s()))
+        except StoreError as err:
+            log.debug("turns_not_saved", error=str(err))
+
+    async def _recall_turns(self, core: Balancer) -> None:
+        try:
+            document = await self._store.load(_TURNS_NAME)
+        except StoreError as err:
+            log.debug("turns_not_loaded", error=str(err))
+            return
+        if document:
+            core.turns.recall(document, boot_s())
 
     async def _step_down(self, why: str) -> None:
         self._core = None

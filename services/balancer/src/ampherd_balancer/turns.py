@@ -4,6 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+_Span = Annotated[float, Field(ge=0, le=10_000_000)]
+
+
+class _Remembered(BaseModel):
+    """A place as it outlives a restart: ages in s, for no clock does."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+    waits_s: _Span
+    in_turn_s: _Span | None = None
+    served_s: _Span = 0
+
+
+_REMEMBERED: TypeAdapter[dict[str, _Remembered]] = TypeAdapter(dict[str, _Remembered])
 
 
 @dataclass(slots=True)
@@ -23,13 +41,43 @@ class Turns:
     def __init__(self, turn_s: float) -> None:
         self.turn_s = turn_s
         self._places: dict[str, _Place] = {}
+        self._recalled: dict[str, _Place] = {}
+
+    def remember(self, now_s: float) -> bytes:
+        """The queue as a document, for `recall` after a restart."""
+        places = {
+            car_id: _Remembered(
+                waits_s=max(0.0, now_s - place.waiting_since_s),
+                in_turn_s=None if place.turn_since_s is None else max(0.0, now_s - place.turn_since_s),
+                served_s=place.served_s,
+            )
+            for car_id, place in self._places.items()
+        }
+        return _REMEMBERED.dump_json(places, exclude_none=True)
+
+    def recall(self, document: bytes, now_s: float) -> None:
+        """Take up a remembered queue: a car that still wants current finds its place; nonsense is ignored."""
+        try:
+            remembered = _REMEMBERED.validate_json(document)
+        except ValidationError:
+            return
+        for car_id, place in remembered.items():
+            self._recalled[car_id] = _Place(
+                waiting_since_s=now_s - place.waits_s,
+                turn_since_s=None if place.in_turn_s is None else now_s - place.in_turn_s,
+                is_admitted=place.in_turn_s is not None,
+                served_s=place.served_s,
+                counted_s=now_s,
+            )
 
     def order(self, wanting: Sequence[str], now_s: float) -> Mapping[str, int]:
         """The rank of each car that wants current; 0 is first. Who wants none loses its place."""
         for gone in self._places.keys() - set(wanting):
             del self._places[gone]
         for car_id in wanting:
-            self._places.setdefault(car_id, _Place(waiting_since_s=now_s, counted_s=now_s))
+            if car_id not in self._places:
+                new = _Place(waiting_since_s=now_s, counted_s=now_s)
+                self._places[car_id] = self._recalled.pop(car_id, new)
         queue = sorted(wanting, key=lambda car_id: self._key(car_id, now_s))
         return {car_id: rank for rank, car_id in enumerate(queue)}
 
