@@ -22,20 +22,21 @@ ACCOUNTS: Final = ("meter", "balancer", "agent", "api", "guest", "health")
 """Who may speak on the bus."""
 
 _WRITES: Final = {
-    "meter": ("meter/#", "service/meter/status", "event"),
+    "meter": ("meter/#", "backlog/meter/#", "service/meter/status", "event"),
     "balancer": (
         "site/state",
         "charger/+/grant",
         "charger/+/decision",
         "charger/+/+/error",
+        "backlog/site/state",
         "service/+/status",
         "evcc/#",
         "answer/#",
         "service/+/reply/#",
         "event",
     ),
-    "agent": ("charger/+/state", "service/+/status", "evcc/#", "event"),
-    "api": ("charger/+/+/set", "service/api/status", "event"),
+    "agent": ("charger/+/state", "backlog/charger/+/state", "service/+/status", "evcc/#", "event"),
+    "api": ("charger/+/+/set", "history/request", "service/api/status", "event"),
     "guest": ("charger/+/+/set",),
 }
 """Below `ampherd/<site>/`: only the meter says readings, only the balancer grants, only agents say states."""
