@@ -11,6 +11,8 @@ import pytest
 from ampherd_api import recorder as module
 from ampherd_api.recorder import Recorder
 from ampherd_api.steps import PointsRefusedError
+from ampherd_core.backlog import KEEP
+from ampherd_core.clock import utc_now
 from ampherd_core.history import HistoryError, Point, Sample
 from ampherd_core.messages import Reading
 from ampherd_core.policy_file import load_policy
@@ -172,3 +174,35 @@ async def test_what_is_in_memory_at_the_stop_is_put_away() -> None:
     recorder.take(reading(0))
     await recorder.flush()
     assert len(spool.entries) == 1
+
+
+class FakeMarks:
+    def __init__(self) -> None:
+        self.documents: dict[str, bytes] = {}
+
+    async def load(self, name: str) -> bytes | None:
+        return self.documents.get(name)
+
+    async def save(self, name: str, document: bytes) -> None:
+        self.documents[name] = document
+
+
+async def test_after_a_restart_it_asks_from_the_last_moment_that_reached_the_stream() -> None:
+    spool, history, marks = FakeSpool(), FakeHistory(), FakeMarks()
+    recorder = Recorder("home", spool, history, marks)
+    async with recording(recorder):
+        for second in range(20):
+            recorder.take(reading(second))
+        await wait_for(lambda: bool(marks.documents))
+        await wait_for(lambda: len(history.points) == 20)
+    last = reading(19).measured_at
+    anew = await Recorder("home", spool, history, marks).recorded_until()
+    assert 0 < (last - anew).total_seconds() <= 10
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xff", b"yesterday"])
+async def test_without_a_readable_mark_it_asks_for_all_that_services_remember(mark: bytes) -> None:
+    marks = FakeMarks()
+    marks.documents["recorded-until"] = mark
+    since = await Recorder("home", FakeSpool(), FakeHistory(), marks).recorded_until()
+    assert (utc_now() - since).total_seconds() >= KEEP.total_seconds() - 1
