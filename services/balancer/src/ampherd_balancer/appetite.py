@@ -29,6 +29,7 @@ class Appetite:
 
     def __init__(self, lines: tuple[Line, ...], timings: Timings) -> None:
         self._wired = lines
+        self._in_order = tuple([line for line in LINES if line in lines])
         self.timings = timings
         self.forget()
 
@@ -42,6 +43,7 @@ class Appetite:
         self._cap_a: float | None = None
         self._is_idle = False
         self._probe_s = float("-inf")
+        self._is_known = False
 
     @property
     def lines(self) -> tuple[Line, ...]:
@@ -61,8 +63,10 @@ class Appetite:
     def heard(self, iec_state: IecState, offer_a: float, drawn: Phases | None, now_s: float) -> None:
         """One fresh state: what the wallbox offers and what the car draws per line (None without a meter)."""
         if not iec_state.is_connected:
-            self.forget()
+            if self._is_known:
+                self.forget()
             return
+        self._is_known = True
         drawn_a = max(drawn) if drawn is not None else None
         self._note_idle(iec_state, offer_a, drawn_a, now_s)
         if drawn is None or drawn_a is None or not iec_state.is_charging:
@@ -85,7 +89,10 @@ class Appetite:
             self._is_idle, self._probe_s = True, now_s
 
     def _note_lines(self, drawn: Phases, drawn_a: float, now_s: float) -> None:
-        used = tuple(line for line in LINES if line in self._wired and drawn[line.place] > USED_ABOVE_A)
+        used = tuple([line for line in self._in_order if drawn[line.place] > USED_ABOVE_A])
+        if used == self._lines:
+            self._fewer_since_s = None
+            return
         if not set(used) <= set(self._lines):
             self._lines = tuple(line for line in LINES if line in self._lines or line in used)
         if drawn_a < SURE_ABOVE_A or len(used) >= len(self._lines):

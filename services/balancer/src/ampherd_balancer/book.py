@@ -62,7 +62,8 @@ class Book:
 
     def heard(self, state: ChargerState, drawn_a: float | None, now_s: float) -> None:
         """A fresh state; `drawn_a` is the most on any line, None where nothing measures it."""
-        self._outstanding = [grant for grant in self._outstanding if _may_act(grant, state)]
+        if self._outstanding:
+            self._outstanding = [grant for grant in self._outstanding if _may_act(grant, state)]
         self._is_metered = drawn_a is not None
         self.drawn_a = drawn_a or 0.0
         if state.applied is not None and state.link is LinkHealth.OK:
@@ -88,7 +89,7 @@ class Book:
     @property
     def offered_a(self) -> float:
         """The most that the wallbox may offer now: what it confirmed, or a grant that its agent may still act on, A."""
-        return max([self.confirmed_a or 0.0, *(grant.offer_a for grant in self._outstanding)])
+        return max([self.confirmed_a or 0.0, *[grant.offer_a for grant in self._outstanding]])
 
     def booked_a(self, now_s: float, *, is_reachable: bool) -> float:
         """The commitment, A per phase, on every line that the charger uses."""

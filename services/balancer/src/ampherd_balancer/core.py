@@ -5,7 +5,7 @@ It is what runs in production, in the simulator's virtual time and under fault i
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,7 +17,9 @@ from ampherd_balancer.allocate import Allocation, Car, Limit, allocate, fits
 from ampherd_balancer.desk import Desk
 from ampherd_balancer.estimate import House, Interval
 from ampherd_balancer.hearing import Sender
-from ampherd_balancer.site import Node, limits, nodes
+from ampherd_balancer.metered import Metered
+from ampherd_balancer.site import Bound, Node, bounds, nodes
+from ampherd_balancer.situation import Situation
 from ampherd_balancer.transition import Position, floor_to, transition
 from ampherd_balancer.turns import Turns
 
@@ -38,26 +40,6 @@ SETTLE_IN_S: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class Situation:
-    """What limits the site at this moment, for the decision and for people.
-
-    `commanded` obey grants, `wanting` want current too. `others` is each node's load beside the chargers as it must be
-    reckoned with; the limits are `sure` under what it certainly is (for cuts), `likely` under what it lately was (for
-    the target), `promised` under the most that it may be (for raises).
-    """
-
-    is_grid_fresh: bool
-    stale_nodes: frozenset[str]
-    is_fenced: bool
-    commanded: frozenset[str]
-    wanting: frozenset[str]
-    others: Mapping[str, Phases]
-    sure: Sequence[Limit]
-    likely: Sequence[Limit]
-    promised: Sequence[Limit]
-
-
-@dataclass(frozen=True, slots=True)
 class Outcome:
     """One decision: the grants to send, who should get what, and why."""
 
@@ -65,21 +47,6 @@ class Outcome:
     situation: Situation
     target: Allocation
     must_yield: bool = False
-
-
-@dataclass(slots=True)
-class _Metered:
-    """One metered node: the lines that it must guard, its house, and whether its meter is fresh."""
-
-    lines: tuple[Line, ...]
-    house: House
-    sender: Sender
-    heard_s: float = float("-inf")
-    valid_for_s: float = 0.0
-    reading: Reading | None = None
-
-    def is_fresh(self, now_s: float) -> bool:
-        return now_s - self.heard_s <= self.valid_for_s
 
 
 class Balancer:
@@ -92,17 +59,21 @@ class Balancer:
         self._began_s = now_s
         self._decided_s = now_s
         self.desks: dict[str, Desk] = {}
-        self.meters: dict[str, _Metered] = {}
+        self.meters: dict[str, Metered] = {}
         self.side_readings: dict[str, Reading] = {}
         self.turns = Turns(policy.timings.turn_s)
         self.higher_epoch: int | None = None
         self.tree: tuple[Node, ...] = ()
+        self._used: tuple[tuple[Line, ...], ...] | None = None
+        self._bounds: tuple[Bound, ...] = ()
+        self._allocated: tuple[Sequence[Car], Sequence[Limit], Allocation] = ((), (), Allocation({}, {}))
         self.take_policy(policy, now_s)
 
     def take_policy(self, policy: Policy, now_s: float) -> None:
         """Go on under an edited policy; new chargers start unknown, and so booked at their most."""
         self.policy = policy
         self.tree = nodes(policy)
+        self._used = None
         self.desks = {charger_id: self._desk(charger_id, now_s) for charger_id in policy.chargers}
         self.meters = {node.meter: self._metered(node, node.meter) for node in self.tree if node.meter is not None}
         if self.turns.turn_s != policy.timings.turn_s:
@@ -113,13 +84,7 @@ class Balancer:
         metered = self.meters.get(reading.meter)
         if metered is None:
             return self._hear_side(reading, now_s)
-        at_s = metered.sender.hear(reading.stamp, now_s)
-        load = _guard(reading, metered.lines)
-        if at_s is None or load is None or now_s - at_s > reading.valid_for_s:
-            return False
-        metered.heard_s, metered.valid_for_s, metered.reading = at_s, reading.valid_for_s, reading
-        metered.house.note(min(at_s, now_s), load, reading.interval_s)
-        return True
+        return metered.hear(reading, now_s)
 
     def hear_state(self, state: ChargerState, now_s: float) -> bool:
         """Take in a charger's state; False when it is not ours, repeated or late."""
@@ -149,35 +114,47 @@ class Balancer:
         return Outcome(self._grants(self._offers(situation, target, now_s), now_s), situation, target)
 
     def _situation(self, now_s: float) -> Situation:
-        unseen = {desk.id: desk.booked(now_s) for desk in self.desks.values() if not self._obeys(desk, now_s)}
-        others = {node.id: self._others(node, unseen, now_s) for node in self.tree}
-        stale = {
-            node.id for node in self.tree if node.meter is not None and not self.meters[node.meter].is_fresh(now_s)
-        }
-        commanded = frozenset(self.desks.keys() - unseen.keys())
+        unseen: dict[str, Phases] = {}
+        stuck_a: dict[str, float] = {}
+        for desk in self.desks.values():
+            if self._obeys(desk, now_s):
+                stuck_a[desk.id] = desk.stuck_a(now_s)
+            else:
+                unseen[desk.id] = desk.booked(now_s)
+        stale = frozenset(
+            [node.id for node in self.tree if node.meter is not None and not self.meters[node.meter].is_fresh(now_s)]
+        )
         return Situation(
             is_grid_fresh=CONNECTION not in stale,
-            stale_nodes=frozenset(stale),
             is_fenced=self._is_fenced(now_s),
-            commanded=commanded,
-            wanting=frozenset(charger for charger in commanded if self._wants(self.desks[charger], stale)),
-            others={node_id: other.high for node_id, other in others.items()},
-            sure=self._limits({node_id: other.low for node_id, other in others.items()}, commanded),
-            likely=self._limits({node_id: other.likely for node_id, other in others.items()}, commanded),
-            promised=self._limits({node_id: other.high for node_id, other in others.items()}, commanded),
+            stale_nodes=stale,
+            overloaded=[node for node in self.tree if self._is_emergency(node)],
+            commanded=frozenset(stuck_a),
+            wanting=frozenset([charger for charger in stuck_a if self._wants(self.desks[charger], stale)]),
+            stuck_a=stuck_a,
+            rests={node.id: self._rest(node, unseen, stuck_a, now_s) for node in self.tree},
+            bounds=self._bounds_of(stuck_a),
         )
 
-    def _others(self, node: Node, unseen: Mapping[str, Phases], now_s: float) -> Interval:
+    def _rest(self, node: Node, unseen: Mapping[str, Phases], stuck_a: Mapping[str, float], now_s: float) -> Interval:
         """What the node carries beside the current that grants can change now."""
-        hidden = _sum(booked for charger, booked in unseen.items() if charger in node.chargers)
+        hidden = _sum([unseen[charger] for charger in node.chargers if charger in unseen])
         seen = [self.desks[charger] for charger in node.chargers if charger not in unseen]
         if node.meter is None:
             reserve = (node.reserve_a,) * 3
-            other = Interval(reserve, reserve, reserve)
+            rest = Interval(reserve, reserve, reserve)
         else:
-            other = self.meters[node.meter].house.interval([desk.trace for desk in seen], hidden, now_s)
-        stuck = ((desk, desk.stuck_a(now_s)) for desk in seen)
-        return other.plus(_sum([hidden, *(on_lines(desk.lines, amps) for desk, amps in stuck if amps > 0)]))
+            rest = self.meters[node.meter].house.interval([desk.trace for desk in seen], hidden, now_s)
+        stuck = [on_lines(desk.lines, stuck_a[desk.id]) for desk in seen if stuck_a[desk.id] > 0]
+        return rest.plus(_sum([hidden, *stuck]))
+
+    def _bounds_of(self, commanded: Collection[str]) -> tuple[Bound, ...]:
+        """Those of the chargers that can be commanded, found anew when their lines change; `rests` holds the others."""
+        used = tuple([desk.lines if desk.id in commanded else () for desk in self.desks.values()])
+        if used != self._used:
+            self._used = used
+            self._bounds = bounds(self.policy, self.tree, dict(zip(self.desks, used, strict=True)))
+        return self._bounds
 
     def _obeys(self, desk: Desk, now_s: float) -> bool:
         """Whether grants reach the wallbox; one that never confirmed this epoch counts as lost after a while."""
@@ -198,9 +175,17 @@ class Balancer:
         queue = [desk.id for desk in wanting if not desk.appetite.is_idle and desk.is_connected]
         ranks = self.turns.order(queue, now_s)
         cars = [self._car(desk, ranks, now_s) for desk in wanting if desk.granted_a > 0 or desk.waits_s(now_s) == 0]
-        target = allocate(cars, situation.likely)
+        target = self._allocate(cars, situation.likely)
         self.turns.served([car_id for car_id, offer_a in target.offers.items() if offer_a > 0], now_s)
         return target
+
+    def _allocate(self, cars: Sequence[Car], likely: Sequence[Limit]) -> Allocation:
+        """The same cars under the same limits get the same: while nothing changes it is found once."""
+        known_cars, known_limits, allocation = self._allocated
+        if cars != known_cars or likely != known_limits:
+            allocation = allocate(cars, likely)
+            self._allocated = cars, likely, allocation
+        return allocation
 
     def _wants(self, desk: Desk, stale: Collection[str]) -> bool:
         if desk.mode is Mode.OFF or desk.ceiling_a < desk.charger.min_a:
@@ -223,30 +208,49 @@ class Balancer:
 
     def _offers(self, situation: Situation, target: Allocation, now_s: float) -> Mapping[str, float]:
         ceilings = self._ceilings(situation, now_s)
-        positions = [self._position(desk, situation, target, ceilings, now_s) for desk in self.desks.values()]
-        may_raise = situation.is_fenced and not any(self._is_emergency(node) for node in self.tree)
+        goals = {desk.id: self._goal_a(desk, situation, target) for desk in self.desks.values()}
+        kept = {desk.id: min(desk.granted_a, ceilings[desk.id]) for desk in self.desks.values()}
+        may_raise = situation.is_fenced and not situation.overloaded
+        if not may_raise or all(goals[charger] <= kept_a for charger, kept_a in kept.items()):
+            # Nobody can rise, so nobody waits for what another would give up: only the cuts are left.
+            return kept
         return transition(
-            positions,
+            [self._position(desk, situation, goals, ceilings, now_s) for desk in self.desks.values()],
             situation.promised,
             self.policy.timings,
             now_s,
             may_raise=may_raise,
         )
 
+    def _goal_a(self, desk: Desk, situation: Situation, target: Allocation) -> float:
+        """Where the charger should go, in its own steps; one that does not obey stays where it is, A."""
+        if desk.id not in situation.commanded:
+            return desk.granted_a
+        target_a = target.offers.get(desk.id, 0.0)
+        return _floor(target_a, desk) if target_a > 0 else 0.0
+
     def _ceilings(self, situation: Situation, now_s: float) -> Mapping[str, float]:
-        """The cut: what each charger may keep of its grant under the limits as they certainly are."""
-        running = [self.desks[charger] for charger in situation.wanting if self.desks[charger].granted_a > 0]
-        kept = {desk.id: min(desk.granted_a, desk.ceiling_a) for desk in running}
-        if not fits(kept, situation.sure):
-            kept = dict(allocate([self._runner(desk, kept[desk.id], now_s) for desk in running], situation.sure).offers)
-        ceilings = dict.fromkeys(situation.commanded, 0.0) | kept
-        for node in self.tree:
-            if self._is_emergency(node):
-                ceilings.update(dict.fromkeys(node.chargers, 0.0))
+        """The cut: what each charger may keep of its grant, in its own steps, A."""
+        ceilings = {**dict.fromkeys(situation.commanded, 0.0), **self._kept(situation, now_s)}
+        for node in situation.overloaded:
+            ceilings.update(dict.fromkeys(node.chargers, 0.0))
         if situation.stale_nodes:
             for charger, fallback_a in self._fallbacks(situation.stale_nodes).items():
                 ceilings[charger] = min(ceilings.get(charger, fallback_a), fallback_a)
+        for desk in self.desks.values():
+            ceiling_a = ceilings.setdefault(desk.id, desk.granted_a)
+            if ceiling_a < desk.granted_a:
+                ceilings[desk.id] = _floor(ceiling_a, desk)
         return ceilings
+
+    def _kept(self, situation: Situation, now_s: float) -> Mapping[str, float]:
+        """What the chargers that run keep under the limits as they certainly are, A."""
+        running = [desk for desk in self.desks.values() if desk.granted_a > 0 and desk.id in situation.wanting]
+        kept = {desk.id: min(desk.granted_a, desk.ceiling_a) for desk in running}
+        sure = situation.sure if running else ()
+        if fits(kept, sure):
+            return kept
+        return allocate([self._runner(desk, kept[desk.id], now_s) for desk in running], sure).offers
 
     def _runner(self, desk: Desk, kept_a: float, now_s: float) -> Car:
         return Car(
@@ -267,27 +271,25 @@ class Balancer:
         return load is not None and max(load) > EMERGENCY_RATIO * node.limit_a
 
     def _position(
-        self, desk: Desk, situation: Situation, target: Allocation, ceilings: Mapping[str, float], now_s: float
+        self,
+        desk: Desk,
+        situation: Situation,
+        goals: Mapping[str, float],
+        ceilings: Mapping[str, float],
+        now_s: float,
     ) -> Position:
         is_commanded = desk.id in situation.commanded
-        target_a = _floor(target.offers.get(desk.id, 0.0), desk) if is_commanded else desk.granted_a
-        ceiling_a = ceilings.get(desk.id, desk.granted_a)
         return Position(
             id=desk.id,
             granted_a=desk.granted_a,
-            booked_a=max(desk.granted_a, desk.booked_a(now_s) - (desk.stuck_a(now_s) if is_commanded else 0.0)),
-            target_a=target_a,
-            ceiling_a=_floor(ceiling_a, desk) if ceiling_a < desk.granted_a else ceiling_a,
+            booked_a=max(desk.granted_a, desk.booked_a(now_s) - situation.stuck_a.get(desk.id, 0.0)),
+            target_a=goals[desk.id],
+            ceiling_a=ceilings[desk.id],
             min_a=desk.charger.min_a,
             step_a=desk.step_a,
             changed_s=desk.changed_s,
             is_settled=is_commanded and desk.is_settled(),
         )
-
-    def _limits(self, others: Mapping[str, Phases], commanded: frozenset[str]) -> Sequence[Limit]:
-        """The limits among the chargers that can be commanded; what the others take stands in `others`."""
-        used = {desk.id: desk.lines if desk.id in commanded else () for desk in self.desks.values()}
-        return limits(self.policy, self.tree, others, used)
 
     def _grants(self, offers: Mapping[str, float], now_s: float) -> tuple[Grant, ...]:
         """Grants for changed offers at once, for the others every second."""
@@ -317,9 +319,9 @@ class Balancer:
         desk.take_policy(self.policy)
         return desk
 
-    def _metered(self, node: Node, meter: str) -> _Metered:
+    def _metered(self, node: Node, meter: str) -> Metered:
         hold_s = self.policy.timings.hold_s
-        metered = self.meters.get(meter) or _Metered((), House(hold_s), Sender())
+        metered = self.meters.get(meter) or Metered((), House(hold_s), Sender())
         metered.house.hold_for(hold_s)
         metered.lines = self.policy.connection.lines if node.id == CONNECTION else self._lines_below(node)
         return metered
@@ -329,16 +331,7 @@ class Balancer:
         return tuple(line for line in LINES if line in used)
 
 
-def _guard(reading: Reading, lines: Iterable[Line]) -> Phases | None:
-    """The reading's guard current per line (A), or None when one of `lines` is missing."""
-    samples = reading.phases
-    if any(samples[line.place] is None for line in lines):
-        return None
-    one, two, three = (sample.guard_a if sample is not None else 0.0 for sample in samples)
-    return one, two, three
-
-
-def _sum(quantities: Iterable[Phases]) -> Phases:
+def _sum(quantities: Sequence[Phases]) -> Phases:
     total = ZERO
     for quantity in quantities:
         total = add(total, quantity)

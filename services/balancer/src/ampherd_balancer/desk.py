@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import Final
 
 from ampherd_core.messages import ChargerState, Grant, GrantId, IecState, LinkHealth, Mode, Reading
 from ampherd_core.phases import ZERO, Line, Phases, on_lines
-from ampherd_core.policy import Charger, Policy
+from ampherd_core.policy import Policy
 from ampherd_core.units import MAX_OFFER_A
 
 from ampherd_balancer.appetite import Appetite
@@ -16,7 +17,10 @@ from ampherd_balancer.settings import Wishes
 from ampherd_balancer.site import loads
 from ampherd_balancer.traces import Trace
 
-TRACE_S = 30.0
+_CHARGING: Final = frozenset([state for state in IecState if state.is_charging])
+_CONNECTED: Final = frozenset([state for state in IecState if state.is_connected])
+
+TRACE_S: Final = 30.0
 """How long drawn currents are remembered: longer than any meter's period and any car's lag together."""
 
 
@@ -26,6 +30,7 @@ class Desk:
     def __init__(self, charger_id: str, policy: Policy, now_s: float) -> None:
         self.id = charger_id
         self.policy = policy
+        self.charger = policy.chargers[charger_id]
         self.wishes = Wishes()
         self.state: ChargerState | None = None
         self.granted_a = 0.0
@@ -44,11 +49,6 @@ class Desk:
         self.trace = Trace(TRACE_S)
 
     @property
-    def charger(self) -> Charger:
-        """The charger's section of the policy."""
-        return self.policy.chargers[self.id]
-
-    @property
     def mode(self) -> Mode:
         """The user's choice, or the policy's."""
         return self.wishes.mode or self.charger.mode
@@ -61,9 +61,13 @@ class Desk:
     @property
     def ceiling_a(self) -> float:
         """The most that policy, user, wallbox and cable allow, A."""
-        told_a = self.state.max_a if self.state is not None and self.state.max_a is not None else MAX_OFFER_A
-        wished_a = self.wishes.max_a if self.wishes.max_a is not None else MAX_OFFER_A
-        return min(self.charger.max_a, told_a, wished_a)
+        told_a = self.state.max_a if self.state is not None else None
+        wished_a = self.wishes.max_a
+        return min(
+            self.charger.max_a,
+            told_a if told_a is not None else MAX_OFFER_A,
+            wished_a if wished_a is not None else MAX_OFFER_A,
+        )
 
     @property
     def useful_a(self) -> float:
@@ -84,12 +88,12 @@ class Desk:
     @property
     def is_connected(self) -> bool:
         """Whether a car is plugged in, as far as is known."""
-        return self.iec_state is not None and self.iec_state.is_connected
+        return self.iec_state in _CONNECTED
 
     @property
     def is_charging(self) -> bool:
         """Whether its car may draw now."""
-        return self.iec_state is not None and self.iec_state.is_charging
+        return self.iec_state in _CHARGING
 
     @property
     def step_a(self) -> float:
@@ -182,7 +186,7 @@ class Desk:
     def take_policy(self, policy: Policy) -> None:
         """Go on under an edited policy that still has this charger."""
         self.policy = policy
-        charger = self.charger
+        charger = self.charger = policy.chargers[self.id]
         self.book.fallback_a = charger.fallback_a
         self.book.most_a = max(charger.max_a, charger.failsafe_a or 0.0, charger.fallback_a, self.book.most_a)
         self.book.car_lag_s = policy.timings.car_lag_s
@@ -210,7 +214,9 @@ class Desk:
         """The highest grant of the last seconds: what was lowered since counts as done until a car's lag is over."""
         while self._former and now_s - self._former[0][0] > self.policy.timings.car_lag_s:
             self._former.popleft()
-        return max([self.granted_a, *(offer_a for _, offer_a in self._former)])
+        if not self._former:
+            return self.granted_a
+        return max(self.granted_a, *[offer_a for _, offer_a in self._former])
 
     def _drawn(self, state: ChargerState, now_s: float) -> Phases | None:
         if self._metered is not None and now_s <= self._metered[0]:

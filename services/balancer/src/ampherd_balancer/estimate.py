@@ -39,6 +39,8 @@ class Interval:
 
     def plus(self, load: Phases) -> Interval:
         """With a load that stands in none of the measurements."""
+        if load == ZERO:
+            return self
         return Interval(add(self.low, load), add(self.likely, load), add(self.high, load))
 
 

@@ -85,7 +85,7 @@ def _limit_states(balancer: Balancer, outcome: Outcome) -> list[LimitState]:
     return states
 
 
-def _node_load(balancer: Balancer, chargers: frozenset[str]) -> Phases:
+def _node_load(balancer: Balancer, chargers: tuple[str, ...]) -> Phases:
     total = ZERO
     for charger in chargers:
         total = add(total, balancer.desks[charger].trace.latest)

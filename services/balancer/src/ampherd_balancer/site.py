@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ampherd_core.phases import LINES, Line, Phases, on_lines
@@ -19,37 +19,49 @@ class Node:
     limit_a: float
     meter: str | None
     reserve_a: float
-    chargers: frozenset[str]
+    chargers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """One line of one node that a charger uses: what stays true of its limit while its load changes."""
+
+    code: str
+    node_id: str
+    place: int
+    limit_a: float
+    weights: Mapping[str, float]
 
 
 def nodes(policy: Policy) -> tuple[Node, ...]:
-    """The connection first, then every circuit."""
-    below: dict[str, set[str]] = {circuit_id: set() for circuit_id in policy.circuits}
+    """The connection first, then every circuit; chargers in the order of the policy."""
+    below: dict[str, list[str]] = {circuit_id: [] for circuit_id in policy.circuits}
     for charger_id in policy.chargers:
         for circuit_id in policy.circuits_above(charger_id):
-            below[circuit_id].add(charger_id)
-    root = Node(CONNECTION, policy.connection.limit_a, policy.grid_meter, 0.0, frozenset(policy.chargers))
+            below[circuit_id].append(charger_id)
+    root = Node(CONNECTION, policy.connection.limit_a, policy.grid_meter, 0.0, tuple(policy.chargers))
     return root, *(
-        Node(circuit_id, circuit.limit_a, circuit.meter, circuit.reserve_a, frozenset(below[circuit_id]))
+        Node(circuit_id, circuit.limit_a, circuit.meter, circuit.reserve_a, tuple(below[circuit_id]))
         for circuit_id, circuit in policy.circuits.items()
     )
 
 
-def limits(
-    policy: Policy, tree: tuple[Node, ...], others: Mapping[str, Phases], used: Mapping[str, tuple[Line, ...]]
-) -> tuple[Limit, ...]:
-    """One limit for each line of each node that a charger uses.
-
-    `others` gives each node's load beside the chargers (A per line), `used` the lines that each charger loads.
-    """
+def bounds(policy: Policy, tree: tuple[Node, ...], used: Mapping[str, tuple[Line, ...]]) -> tuple[Bound, ...]:
+    """One for each line of each node that a charger uses; `used` are the lines that each charger loads."""
     found = []
     for node in tree:
-        other = others[node.id]
         for line in policy.connection.lines:
             weights = {charger_id: 1.0 for charger_id in node.chargers if line in used[charger_id]}
             if weights:
-                found.append(Limit(f"{node.id}-{line.lower()}", node.limit_a - other[line.place], weights))
+                found.append(Bound(f"{node.id}-{line.lower()}", node.id, line.place, node.limit_a, weights))
     return tuple(found)
+
+
+def limits(known: Sequence[Bound], others: Mapping[str, Phases]) -> tuple[Limit, ...]:
+    """The limits beside the load that each node carries besides its chargers (A per line)."""
+    return tuple(
+        [Limit(bound.code, bound.limit_a - others[bound.node_id][bound.place], bound.weights) for bound in known]
+    )
 
 
 def loads(policy: Policy, charger_id: str, drawn: Phases) -> Phases:

@@ -13,12 +13,13 @@ class Trace:
     What is only guessed is noted with the least and the most that it may be.
     """
 
-    __slots__ = ("_horizon_s", "_items", "lag_s", "latest")
+    __slots__ = ("_horizon_s", "_items", "_newest_s", "lag_s", "latest")
 
     def __init__(self, horizon_s: float, lag_s: float = 0.0) -> None:
         self._horizon_s = horizon_s
         self.lag_s = lag_s
         self.latest: Phases = ZERO
+        self._newest_s = float("-inf")
         self._items: deque[tuple[float, Phases, Phases]] = deque()
 
     def note(self, at_s: float, value: Phases, bounds: tuple[Phases, Phases] | None = None) -> None:
@@ -26,16 +27,18 @@ class Trace:
         least, most = bounds if bounds is not None else (value, value)
         self.latest = value
         items = self._items
-        if items and at_s < items[-1][0]:
-            at_s = items[-1][0]
-        items.append((at_s, least, most))
+        at_s = self._newest_s = max(at_s, self._newest_s)
+        if not items or items[-1][1] != least or items[-1][2] != most:
+            items.append((at_s, least, most))
         while len(items) > 1 and items[1][0] < at_s - self._horizon_s:
             items.popleft()
 
     def span(self, start_s: float, stop_s: float) -> tuple[Phases, Phases]:
         """The least and the most per line that held at any moment of [start_s, stop_s]; zero before the first note."""
-        low = high = None
         start_s -= self.lag_s
+        if self._items and self._items[-1][0] <= start_s:
+            return self._items[-1][1:]
+        low = high = None
         for at_s, least, most in reversed(self._items):
             if at_s > stop_s:
                 continue
@@ -74,5 +77,5 @@ class Peak:
                 queue.popleft()
         if not self._queues[0]:
             return None
-        one, two, three = (queue[0][1] for queue in self._queues)
-        return one, two, three
+        one, two, three = self._queues
+        return one[0][1], two[0][1], three[0][1]

@@ -72,6 +72,8 @@ class Turns:
 
     def order(self, wanting: Sequence[str], now_s: float) -> Mapping[str, int]:
         """The rank of each car that wants current; 0 is first. Who wants none loses its place."""
+        if not wanting and not self._places:
+            return {}
         for gone in self._places.keys() - set(wanting):
             del self._places[gone]
         for car_id in wanting:

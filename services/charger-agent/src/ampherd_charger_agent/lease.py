@@ -70,7 +70,10 @@ class Lease:
             (ends_s <= now_s, Verdict.LAPSED),
             (not self._is_in_order(grant, now_s), Verdict.OLD_EPOCH_OR_SEQ),
         )
-        return next((verdict for is_refused, verdict in refusals if is_refused), Verdict.ACCEPTED)
+        for is_refused, verdict in refusals:
+            if is_refused:
+                return verdict
+        return Verdict.ACCEPTED
 
     def _is_in_order(self, grant: Grant, now_s: float) -> bool:
         """Newer than every grant taken, or the newest said again."""

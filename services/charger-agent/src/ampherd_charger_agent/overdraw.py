@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from enum import IntEnum
 from typing import Final
 
@@ -50,10 +51,10 @@ class Overdraw:
         self.unseen()
         return before is not Stage.FOLLOWS
 
-    def ceiling_a(self, min_a: float) -> float | None:
-        """The most that may be offered at this stage, A; None when nothing is wrong."""
+    def ceiling_a(self, min_a: float) -> float:
+        """The most that may be offered at this stage, A; without bound when nothing is wrong."""
         if self.stage is Stage.FOLLOWS:
-            return None
+            return math.inf
         return min_a if self.stage is Stage.LOWERED else 0.0
 
     def text(self) -> str | None:

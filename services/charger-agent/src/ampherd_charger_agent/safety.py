@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from ampherd_core.messages import ChargerState, Grant, GrantId, IecState, LinkHealth, Severity, Stamp
-from ampherd_core.phases import ZERO, Line, Phases, on_lines
+from ampherd_core.phases import LINES, ZERO, Line, Phases, on_lines
 from ampherd_core.policy import Charger
 
 from ampherd_charger_agent.lease import Lease, Verdict
@@ -145,6 +145,8 @@ class SafetyLoop:
 
     def take_notices(self) -> tuple[Notice, ...]:
         """What happened since the last call."""
+        if not self._notices:
+            return ()
         notices, self._notices = tuple(self._notices), []
         return notices
 
@@ -199,8 +201,9 @@ class SafetyLoop:
     def _allowed_a(self, offer_a: float) -> float:
         """`offer_a` under every ceiling, in the wallbox's steps; 0 where less than the minimum is left."""
         seen = self._snapshot
-        ceilings = (self._charger.max_a, seen.max_a if seen else None, self._overdraw.ceiling_a(self._charger.min_a))
-        lowest_a = min([offer_a, *(ceiling for ceiling in ceilings if ceiling is not None)])
+        lowest_a = min(offer_a, self._charger.max_a, self._overdraw.ceiling_a(self._charger.min_a))
+        if seen is not None and seen.max_a is not None:
+            lowest_a = min(lowest_a, seen.max_a)
         step_a = seen.resolution_a if seen else _FINEST_STEP_A
         whole_steps_a = round(math.floor(lowest_a / step_a + EPSILON_A) * step_a, 3)
         return whole_steps_a if whole_steps_a >= self._charger.min_a - EPSILON_A else 0.0
@@ -208,7 +211,9 @@ class SafetyLoop:
     def _name_applied(self, now_s: float) -> None:
         """Name the grant in force as applied once its offer is read back after the last write."""
         grant = self._granted(now_s)
-        if grant is not None and self._orders.is_obeyed and stands(self._reachable, self._allowed_a(grant.offer_a)):
+        if grant is None or grant.id is self._applied:
+            return
+        if self._orders.is_obeyed and stands(self._reachable, self._allowed_a(grant.offer_a)):
             self._applied = grant.id
 
     def _notice_raise(self, before: Snapshot, seen: Snapshot) -> None:
@@ -262,6 +267,8 @@ class SafetyLoop:
         link = f"the wallbox does not answer: {self._link_error}" if self._link is LinkHealth.LOST else None
         device = self._snapshot.error if self._snapshot else None
         texts = (link, device, self._orders.complaint(self._snapshot), self._overdraw.text())
+        if not any(texts):
+            return None
         return "; ".join(text for text in texts if text)[:_MAX_TEXT] or None
 
     def _tell(self, code: str, severity: Severity, text: str) -> None:
@@ -270,8 +277,8 @@ class SafetyLoop:
 
 def on_site_lines(terminals: Phases | None, lines: tuple[Line, ...]) -> Phases | None:
     """What stands at the wallbox's terminals L1, L2, L3, moved to the site's lines that feed them."""
-    if terminals is None:
-        return None
+    if terminals is None or lines == LINES:
+        return terminals
     values = list(ZERO)
     for line, value in zip(lines, terminals, strict=False):
         values[line.place] = value

@@ -1,0 +1,52 @@
+"""One metered node of the tree: what its meter said last, whether that is fresh, and its house."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ampherd_core.messages import Reading
+from ampherd_core.phases import Line, Phases
+
+from ampherd_balancer.estimate import House
+from ampherd_balancer.hearing import Sender
+
+
+@dataclass(slots=True)
+class Metered:
+    """The lines that the node must guard, its house, and whether its meter is fresh."""
+
+    lines: tuple[Line, ...]
+    house: House
+    sender: Sender
+    heard_s: float = float("-inf")
+    valid_for_s: float = 0.0
+    reading: Reading | None = None
+
+    def hear(self, reading: Reading, now_s: float) -> bool:
+        """Take in a sample; False when it is old, repeated or lacks a line that must be guarded."""
+        at_s = self.sender.hear(reading.stamp, now_s)
+        load = _guard(reading, self.lines)
+        if at_s is None or load is None or now_s - at_s > reading.valid_for_s:
+            return False
+        self.heard_s, self.valid_for_s, self.reading = at_s, reading.valid_for_s, reading
+        self.house.note(min(at_s, now_s), load, reading.interval_s)
+        return True
+
+    def is_fresh(self, now_s: float) -> bool:
+        """Whether the newest sample still counts."""
+        return now_s - self.heard_s <= self.valid_for_s
+
+
+def _guard(reading: Reading, lines: Iterable[Line]) -> Phases | None:
+    """The reading's guard current per line (A), or None when one of `lines` is missing."""
+    samples = reading.phases
+    for line in lines:
+        if samples[line.place] is None:
+            return None
+    one, two, three = samples
+    return (
+        one.guard_a if one is not None else 0.0,
+        two.guard_a if two is not None else 0.0,
+        three.guard_a if three is not None else 0.0,
+    )

@@ -1,0 +1,52 @@
+"""What limits the site at one moment, for the decision and for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ampherd_core.phases import Phases
+
+from ampherd_balancer.allocate import Limit
+from ampherd_balancer.estimate import Interval
+from ampherd_balancer.site import Bound, Node, limits
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """The chargers and the limits as one decision sees them.
+
+    Chargers that are `commanded` obey grants, those `wanting` want current too; `stuck_a` is what each commanded one
+    takes above its grants (A). `rests` is each node's load beside the current that grants can change; `overloaded`
+    nodes are so far above their limit that every charger below them stops.
+    """
+
+    is_grid_fresh: bool
+    is_fenced: bool
+    stale_nodes: frozenset[str]
+    overloaded: Sequence[Node]
+    commanded: frozenset[str]
+    wanting: frozenset[str]
+    stuck_a: Mapping[str, float]
+    rests: Mapping[str, Interval]
+    bounds: Sequence[Bound]
+
+    @property
+    def others(self) -> Mapping[str, Phases]:
+        """Each node's load beside the chargers as it must be reckoned with (A per line)."""
+        return {node_id: rest.high for node_id, rest in self.rests.items()}
+
+    @property
+    def sure(self) -> Sequence[Limit]:
+        """The limits under what the rest certainly is: for cuts."""
+        return limits(self.bounds, {node_id: rest.low for node_id, rest in self.rests.items()})
+
+    @property
+    def likely(self) -> Sequence[Limit]:
+        """The limits under what the rest lately was: for the target."""
+        return limits(self.bounds, {node_id: rest.likely for node_id, rest in self.rests.items()})
+
+    @property
+    def promised(self) -> Sequence[Limit]:
+        """The limits under the most that the rest may be: for raises."""
+        return limits(self.bounds, self.others)
