@@ -128,12 +128,16 @@ class IecState(StrEnum):
     @property
     def is_connected(self) -> bool:
         """Whether a car is plugged in."""
-        return self in {IecState.B, IecState.C, IecState.D}
+        return self in _CONNECTED
 
     @property
     def is_charging(self) -> bool:
         """Whether the car has closed its switch and may draw current."""
-        return self in {IecState.C, IecState.D}
+        return self in _CHARGING
+
+
+_CHARGING: Final = frozenset({IecState.C, IecState.D})
+_CONNECTED: Final = _CHARGING | {IecState.B}
 
 
 class LinkHealth(StrEnum):

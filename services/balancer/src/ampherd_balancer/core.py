@@ -126,7 +126,7 @@ class Balancer:
         )
         return Situation(
             is_grid_fresh=CONNECTION not in stale,
-            is_fenced=self._is_fenced(now_s),
+            is_fenced=self._is_fenced(unseen, now_s),
             stale_nodes=stale,
             overloaded=[node for node in self.tree if self._is_emergency(node)],
             commanded=frozenset(stuck_a),
@@ -163,12 +163,10 @@ class Balancer:
     def _follows(self, desk: Desk) -> bool:
         return desk.book.applied is not None and desk.book.applied.epoch == self.epoch
 
-    def _is_fenced(self, now_s: float) -> bool:
+    def _is_fenced(self, unseen: Collection[str], now_s: float) -> bool:
         """Whether every charger follows this epoch, but for those that have stayed silent."""
         is_settled_in = now_s - self._began_s >= SETTLE_IN_S
-        return all(
-            self._follows(desk) or (is_settled_in and not self._obeys(desk, now_s)) for desk in self.desks.values()
-        )
+        return all(self._follows(desk) or (is_settled_in and desk.id in unseen) for desk in self.desks.values())
 
     def _target(self, situation: Situation, now_s: float) -> Allocation:
         wanting = [desk for desk in self.desks.values() if desk.id in situation.wanting]
@@ -226,8 +224,7 @@ class Balancer:
         """Where the charger should go, in its own steps; one that does not obey stays where it is, A."""
         if desk.id not in situation.commanded:
             return desk.granted_a
-        target_a = target.offers.get(desk.id, 0.0)
-        return _floor(target_a, desk) if target_a > 0 else 0.0
+        return _floor(target.offers.get(desk.id, 0.0), desk)
 
     def _ceilings(self, situation: Situation, now_s: float) -> Mapping[str, float]:
         """The cut: what each charger may keep of its grant, in its own steps, A."""
@@ -340,5 +337,7 @@ def _sum(quantities: Sequence[Phases]) -> Phases:
 
 def _floor(amps: float, desk: Desk) -> float:
     """`amps` rounded down to what the wallbox can signal; what would fall below the minimum is 0."""
+    if amps <= 0:
+        return 0.0
     floored = floor_to(amps, desk.step_a)
     return floored if floored >= desk.charger.min_a - 1e-6 else 0.0

@@ -62,18 +62,20 @@ class Lease:
 
     def _judge(self, grant: Grant, charger: Charger, ends_s: float, now_s: float) -> Verdict:
         is_absurd = grant.offer_a > charger.max_a + _TOLERANCE_A or 0 < grant.offer_a < charger.min_a - _TOLERANCE_A
-        refusals = (
-            (grant.charger != self.charger_id, Verdict.OTHER_CHARGER),
-            (grant.echo.session != self.session, Verdict.OTHER_SESSION),
-            (grant.echo.at_s > now_s, Verdict.FROM_THE_FUTURE),
-            (is_absurd, Verdict.ABSURD),
-            (ends_s <= now_s, Verdict.LAPSED),
-            (not self._is_in_order(grant, now_s), Verdict.OLD_EPOCH_OR_SEQ),
-        )
-        for is_refused, verdict in refusals:
-            if is_refused:
-                return verdict
-        return Verdict.ACCEPTED
+        verdict = Verdict.ACCEPTED
+        if grant.charger != self.charger_id:
+            verdict = Verdict.OTHER_CHARGER
+        elif grant.echo.session != self.session:
+            verdict = Verdict.OTHER_SESSION
+        elif grant.echo.at_s > now_s:
+            verdict = Verdict.FROM_THE_FUTURE
+        elif is_absurd:
+            verdict = Verdict.ABSURD
+        elif ends_s <= now_s:
+            verdict = Verdict.LAPSED
+        elif not self._is_in_order(grant, now_s):
+            verdict = Verdict.OLD_EPOCH_OR_SEQ
+        return verdict
 
     def _is_in_order(self, grant: Grant, now_s: float) -> bool:
         """Newer than every grant taken, or the newest said again."""

@@ -105,9 +105,12 @@ class Car:
         if self.iec_state is IecState.A:
             return ZERO
         self._charge(dt_s)
-        self._see(offer_a, now_s)
+        if offer_a != self._seen_a or self._coming:
+            self._see(offer_a, now_s)
         self._switch(now_s)
         self._drawn_a = self._ramp(dt_s) if is_powered and self.iec_state is IecState.C else 0.0
+        if self._drawn_a == 0.0:
+            return ZERO
         drawn_a, phases = self._drawn_a, self.phases
         return drawn_a, drawn_a if phases > 1 else 0.0, drawn_a if phases > 2 else 0.0
 

@@ -21,13 +21,16 @@ class GridSensor:
         self._site = site
         self._starts_at = starts_at
         self._power_factor = power_factor
+        self._asked_s, self._asked_at = 0.0, starts_at
         self._quarter = -1
         self._quarter_began_wh = 0.0
         self._month_peak_w = 2_500.0
 
     def at(self, now_s: float) -> datetime:
         """The time of day at scenario second `now_s`."""
-        return self._starts_at + timedelta(seconds=now_s)
+        if now_s != self._asked_s:
+            self._asked_s, self._asked_at = now_s, self._starts_at + timedelta(seconds=now_s)
+        return self._asked_at
 
     def sample(self, now_s: float) -> GridSample:
         """The site as of its last step."""

@@ -66,10 +66,11 @@ class Excess:
 
 @dataclass(slots=True)
 class Feeder:
-    """The connection or a circuit: its limit, its load now, and its excess per line."""
+    """The connection or a circuit: its limit, its load now, whether it was over, and its excess per line."""
 
     limit_a: float
     load_a: Phases = ZERO
+    is_over: bool = False
     excess: tuple[Excess, Excess, Excess] = field(default_factory=lambda: (Excess(), Excess(), Excess()))
 
 
@@ -162,9 +163,12 @@ class SimulatedSite:
 def _book_feeder(feeder: Feeder, house_a: Phases, dt_s: float) -> None:
     limit_a = feeder.limit_a
     if max(feeder.load_a) <= limit_a and min(feeder.load_a) >= -limit_a:
-        for excess in feeder.excess:
-            excess.rest()
+        if feeder.is_over:
+            feeder.is_over = False
+            for excess in feeder.excess:
+                excess.rest()
         return
+    feeder.is_over = True
     for line in LINES:
         load_a, alone_a = abs(feeder.load_a[line.place]), abs(house_a[line.place])
         feeder.excess[line.place].book(load_a - limit_a, alone_a - limit_a, dt_s)

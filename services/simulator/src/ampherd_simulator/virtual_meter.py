@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from ampherd_core.messages import MeterRole, PhaseSample, Reading, Stamp
+from ampherd_core.phases import Phases
 
 from ampherd_simulator.metering import GridSensor
 from ampherd_simulator.p1 import GridSample, P1Meter
@@ -61,7 +62,8 @@ class VirtualMeter:
         self._sensor = sensor
         self._session = session
         self._due_s = 0.0
-        self._phases: dict[int, tuple[tuple[float, int], PhaseSample]] = {}
+        self._shown: tuple[PhaseSample, PhaseSample, PhaseSample] | None = None
+        self._sensed: tuple[Phases, Phases, Phases] | None = None
 
     def read(self, now_s: float) -> Reading | None:
         """The reading that is due now; None between two telegrams, and when the port is at fault."""
@@ -75,7 +77,7 @@ class VirtualMeter:
 
     def _reading(self, sample: GridSample, now_s: float) -> Reading:
         period_s = self._meter.period_s
-        one, two, three = (self._phase(sample, place) for place in range(3))
+        one, two, three = self._phases(sample)
         is_half = self.faults.is_half_missing
         return Reading(
             meter=self._id,
@@ -91,13 +93,17 @@ class VirtualMeter:
             energy_export_wh=sample.export_wh,
         )
 
+    def _phases(self, sample: GridSample) -> tuple[PhaseSample, PhaseSample, PhaseSample]:
+        """The phases as the telegram would show them; the last ones again while the meter senses the same."""
+        sensed = sample.current_a, sample.power_w, sample.voltage_v
+        if self._shown is None or sensed != self._sensed:
+            self._shown = self._phase(sample, 0), self._phase(sample, 1), self._phase(sample, 2)
+            self._sensed = sensed
+        return self._shown
+
     def _phase(self, sample: GridSample, place: int) -> PhaseSample:
-        """The phase as the telegram would show it; the last one again while that shows the same."""
-        key = (self._meter.reported_a(sample.current_a[place]), round(sample.power_w[place]))
-        known = self._phases.get(place)
-        if known is None or known[0] != key:
-            known = self._phases[place] = (key, self._phase_of(*key, sample.voltage_v[place]))
-        return known[1]
+        reported_a = self._meter.reported_a(sample.current_a[place])
+        return self._phase_of(reported_a, round(sample.power_w[place]), sample.voltage_v[place])
 
     def _phase_of(self, reported_a: float, power_w: int, volts: float) -> PhaseSample:
         active_a = abs(power_w) / volts
