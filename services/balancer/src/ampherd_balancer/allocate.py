@@ -64,8 +64,6 @@ class Allocation:
 
 def allocate(cars: Sequence[Car], limits: Sequence[Limit]) -> Allocation:
     """The optimum of the order above; every offer is 0 or at least the car's minimum, and no limit is passed."""
-    if not cars:
-        return Allocation({}, {})
     queue = sorted(cars, key=lambda car: (car.admission_class, car.rank, car.id))
     admitted = _admit(queue, limits)
     offers = {car.id: car.min_a if car.id in admitted else 0.0 for car in queue}

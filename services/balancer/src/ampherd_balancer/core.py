@@ -173,7 +173,7 @@ class Balancer:
         queue = [desk.id for desk in wanting if not desk.appetite.is_idle and desk.is_connected]
         ranks = self.turns.order(queue, now_s)
         cars = [self._car(desk, ranks, now_s) for desk in wanting if desk.granted_a > 0 or desk.waits_s(now_s) == 0]
-        target = self._allocate(cars, situation.likely)
+        target = self._allocate(cars, situation.likely) if cars else Allocation({}, {})
         self.turns.served([car_id for car_id, offer_a in target.offers.items() if offer_a > 0], now_s)
         return target
 
