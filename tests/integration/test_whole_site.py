@@ -109,7 +109,7 @@ async def test_a_recorded_evening_of_real_telegrams(tmp_path: Path, shared: Path
         assert max(excess.values()) / speed <= CAR_LAG_S + SEEN_AND_TOLD_S, excess
 
         async def are_recorded() -> bool:
-            status = (await site.api.get("/api/meters")).json()["meters"]["grid"]["status"]
+            status = (await site.api.get("/api/meters/grid")).raise_for_status().json()["status"]
             stored = readings_at_s(site.policy_file.parent / "history.db", "grid")
             return len(stored) == len(set(stored)) >= int(status["counters"]["ok"]) >= RECORDED
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import jsonschema_rs
 import pytest
 import yaml
 from ampherd_core import messages
@@ -92,13 +93,12 @@ def test_every_payload_shown_is_one_that_services_take() -> None:
 
 
 def test_every_schema_of_a_message_refuses_what_its_model_refuses() -> None:
-    jsonschema = pytest.importorskip("jsonschema_rs")
     for name, message in ASYNCAPI["components"]["messages"].items():
         path = DOCS / "schemas" / f"{message['name']}.schema.json"
         if not path.exists():
             assert name in {"set", "evcc"}
             continue
-        validator = jsonschema.validator_for(json.loads(path.read_text()))
+        validator = jsonschema_rs.validator_for(json.loads(path.read_text()))
         example = message["examples"][0]["payload"]
         assert validator.is_valid(example)
         for field in json.loads(path.read_text())["required"]:
@@ -106,8 +106,7 @@ def test_every_schema_of_a_message_refuses_what_its_model_refuses() -> None:
 
 
 def test_an_editor_takes_the_example_and_marks_a_mistake_in_it() -> None:
-    jsonschema = pytest.importorskip("jsonschema_rs")
-    validator = jsonschema.validator_for(json.loads((DOCS / "schemas" / "site.schema.json").read_text()))
+    validator = jsonschema_rs.validator_for(json.loads((DOCS / "schemas" / "site.schema.json").read_text()))
     example = yaml.safe_load((ROOT / "site.example.yaml").read_text())
     assert validator.is_valid(example)
     example["connection"]["rating"] = 25

@@ -31,6 +31,7 @@ class Child:
         self.program = program
         self._log_file = log_file
         self._process: asyncio.subprocess.Process | None = None
+        self._starting: asyncio.Task[asyncio.subprocess.Process] | None = None
         self._policy_edited = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
 
@@ -52,7 +53,7 @@ class Child:
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
-        process = self._process
+        process = await self._started()
         if process is None or process.returncode is not None:
             return
         _signal_group(process.pid, signal.SIGTERM)
@@ -63,6 +64,13 @@ class Child:
             log.warning("child_killed", child=self.program.name, after_s=grace_s)
         _signal_group(process.pid, signal.SIGKILL)
         await process.wait()
+
+    async def _started(self) -> asyncio.subprocess.Process | None:
+        """The newest process, also when its start was still under way."""
+        if self._starting is not None:
+            with contextlib.suppress(OSError):
+                self._process = await self._starting
+        return self._process
 
     async def _keep(self) -> None:
         loop = asyncio.get_running_loop()
@@ -87,20 +95,25 @@ class Child:
         with contextlib.ExitStack() as stack:
             output: IO[bytes] | None = stack.enter_context(self._log_file.open("ab")) if self._log_file else None
             try:
-                self._process = await asyncio.create_subprocess_exec(
-                    *self.program.command,
-                    env={**os.environ, **self.program.environment},
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=output,
-                    # A group of its own keeps Ctrl-C at a terminal from ending the broker before the agents.
-                    process_group=0,
-                    preexec_fn=tied_to_parent(signal.SIGTERM),
-                )
+                self._starting = asyncio.create_task(self._spawn(output), name=f"start-{self.program.name}")
+                # Shielded: a process that is just being started when we are told to stop must not be lost sight of.
+                self._process = await asyncio.shield(self._starting)
             except OSError as err:
                 log.error("child_cannot_start", child=self.program.name, error=str(err))  # noqa: TRY400 - no bug of ours
                 return _CANNOT_START
         return await self._process.wait()
+
+    async def _spawn(self, output: IO[bytes] | None) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            *self.program.command,
+            env={**os.environ, **self.program.environment},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            # A group of its own keeps Ctrl-C at a terminal from ending the broker before the agents.
+            process_group=0,
+            preexec_fn=tied_to_parent(signal.SIGTERM),
+        )
 
 
 def _signal_group(pid: int, number: signal.Signals) -> None:

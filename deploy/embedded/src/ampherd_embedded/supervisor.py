@@ -64,7 +64,10 @@ class Supervisor:
         running = {name for name, child in self._children.items() if child.program.stage is Stage.AGENT}
         for name in wanted.keys() - running:
             self._start(wanted[name])
-        await self._stop([self._children.pop(name) for name in running - wanted.keys()])
+        leaving = running - wanted.keys()
+        await self._stop([self._children[name] for name in leaving])
+        for name in leaving:
+            del self._children[name]
 
     async def follow(self, watch: PolicyWatch) -> None:
         """Take up the policy's edits until cancelled; a bad one changes nothing here."""
