@@ -11,7 +11,7 @@ from tests.support.history import readings_at_s
 from tests.support.sites import WholeSite, whole_site
 from tests.support.wait import wait_for
 
-CAR = {"lag_s": 1, "arrives_s": 14, "battery_wh": 1e9}
+CAR = {"lag_s": 1, "is_away": True, "battery_wh": 1e9}
 FOUR_BOXES = {
     "left": {"driver": "edgetech", "car": CAR},
     "right": {"driver": "edgetech", "lines": ["L2", "L3", "L1"], "car": CAR | {"lag_s": 3}},
@@ -36,6 +36,7 @@ async def decisions(site: WholeSite) -> dict[str, dict[str, object]]:
 async def test_four_cars_share_and_the_page_says_why(tmp_path: Path) -> None:
     scenario = {"rating_a": 35, "house": {"constant_a": [1, 2, 1]}, "chargers": FOUR_BOXES}
     async with whole_site(tmp_path, scenario) as site:
+        await site.plug_in_all()
         await site.charging(4)
 
         async def is_shared() -> bool:
@@ -53,6 +54,7 @@ async def test_four_cars_share_and_the_page_says_why(tmp_path: Path) -> None:
 async def test_a_load_on_one_phase_is_answered_in_the_telegram_that_shows_it(tmp_path: Path) -> None:
     scenario = {"rating_a": 40, "house": {"constant_a": [1, 2, 1]}, "chargers": FOUR_BOXES}
     async with whole_site(tmp_path, scenario, policy={"timings": {"hold_s": 5}}) as site:
+        await site.plug_in_all()
         await site.charging(4)
 
         async def is_full() -> bool:
@@ -95,9 +97,10 @@ async def test_a_recorded_evening_of_real_telegrams(tmp_path: Path, shared: Path
         "speed": speed,
         "house": {"recording": str(shared / "data/days/house3p_nl_1s.csv.gz")},
         "p1": {"replay": str(stream), "replay_adds_chargers": True},
-        "chargers": {name: box | {"car": CAR | {"arrives_s": 14 * speed}} for name, box in FOUR_BOXES.items()},
+        "chargers": FOUR_BOXES,
     }
     async with whole_site(tmp_path, scenario) as site:
+        await site.plug_in_all()
         await site.charging(2, deadline_s=90)
 
         def is_over() -> bool:

@@ -26,6 +26,7 @@ from tests.support.wait import wait_for
 Json = dict[str, Any]
 
 STARTS_WITHIN_S = 90.0
+FRESH_S = 3.0
 
 
 @dataclass
@@ -72,6 +73,21 @@ class WholeSite:
         pid = self.running.supervisor.pids[name]
         os.kill(pid, number)
         return pid
+
+    async def is_well(self) -> bool:
+        """Whether the page answers, and meter and wallboxes were heard in the last seconds."""
+        try:
+            state = (await self.api.get("/api/state")).raise_for_status().json()
+            ages = [view["state_age_s"] for view in (*state["chargers"].values(), state["site"])]
+            return bool(state["site"]["state"]["is_grid_fresh"] and max(ages) < FRESH_S)
+        except (httpx.HTTPError, KeyError, TypeError):
+            return False
+
+    async def plug_in_all(self) -> None:
+        """Once all services are well, the cars come home."""
+        await wait_for(self.is_well, STARTS_WITHIN_S, "all services are well")
+        for charger in (await self.truth())["chargers"]:
+            await self.command(do="plug", charger=charger)
 
     async def charging(self, count: int, deadline_s: float = 60.0) -> Json:
         """Wait until so many cars draw current; gives the truth."""

@@ -122,6 +122,6 @@ class Book:
 def _may_act(grant: _Outstanding, state: ChargerState) -> bool:
     if grant.echo.session != state.stamp.session:
         return False
-    if state.applied is not None and not grant.id.is_newer_than(state.applied):
+    if state.applied is not None and state.applied.is_newer_than(grant.id):
         return False
     return state.stamp.at_s <= grant.echo.at_s + grant.lease_s

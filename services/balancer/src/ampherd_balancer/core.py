@@ -91,7 +91,8 @@ class Balancer:
         desk = self.desks.get(state.charger)
         if desk is None:
             return False
-        if state.applied is not None and state.applied.epoch > self.epoch:
+        if state.applied is not None and state.applied.is_newer_than(GrantId(epoch=self.epoch, seq=self._seq)):
+            # Also a later grant of our own epoch, which we never gave: the store forgot that another reign had it.
             self.higher_epoch = max(self.higher_epoch or 0, state.applied.epoch)
         return desk.hear(state, now_s)
 
@@ -117,7 +118,8 @@ class Balancer:
         unseen: dict[str, Phases] = {}
         stuck_a: dict[str, float] = {}
         for desk in self.desks.values():
-            if self._obeys(desk, now_s):
+            desk.is_lost = not (desk.follows(self.epoch) or now_s - self._began_s < FENCE_PATIENCE_S)
+            if desk.is_reachable(now_s) and not desk.is_lost:
                 stuck_a[desk.id] = desk.stuck_a(now_s)
             else:
                 unseen[desk.id] = desk.booked(now_s)
@@ -156,17 +158,10 @@ class Balancer:
             self._bounds = bounds(self.policy, self.tree, dict(zip(self.desks, used, strict=True)))
         return self._bounds
 
-    def _obeys(self, desk: Desk, now_s: float) -> bool:
-        """Whether grants reach the wallbox; one that never confirmed this epoch counts as lost after a while."""
-        return desk.is_reachable(now_s) and (self._follows(desk) or now_s - self._began_s < FENCE_PATIENCE_S)
-
-    def _follows(self, desk: Desk) -> bool:
-        return desk.book.applied is not None and desk.book.applied.epoch == self.epoch
-
     def _is_fenced(self, unseen: Collection[str], now_s: float) -> bool:
         """Whether every charger follows this epoch, but for those that have stayed silent."""
         is_settled_in = now_s - self._began_s >= SETTLE_IN_S
-        return all(self._follows(desk) or (is_settled_in and desk.id in unseen) for desk in self.desks.values())
+        return all(desk.follows(self.epoch) or (is_settled_in and desk.id in unseen) for desk in self.desks.values())
 
     def _target(self, situation: Situation, now_s: float) -> Allocation:
         wanting = [desk for desk in self.desks.values() if desk.id in situation.wanting]

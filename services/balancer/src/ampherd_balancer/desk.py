@@ -36,6 +36,8 @@ class Desk:
         self.granted_a = 0.0
         self.changed_s = now_s
         self.sent_s = float("-inf")
+        self.is_lost = False
+        self.first_seq = 0
         self._former: deque[tuple[float, float]] = deque()
         self._sender = Sender()
         self._heard_s = float("-inf")
@@ -111,7 +113,8 @@ class Desk:
         self.book.heard(state, max(drawn) if drawn is not None else None, now_s)
         if state.iec_state is not None and state.offer_a is not None and state.link is LinkHealth.OK:
             self.appetite.heard(state.iec_state, state.offer_a, drawn, now_s)
-            if is_new or self.book.applied is None or state.is_fallback:
+            is_ungranted = self.sent_s == float("-inf")
+            if is_new or is_ungranted or self.book.applied is None or state.is_fallback:
                 self._follow(state.offer_a, now_s)
             self._note_drawn(drawn, min(at_s, now_s))
         return True
@@ -120,6 +123,11 @@ class Desk:
         """Take in a reading of the charger's own meter."""
         one, two, three = (sample.guard_a if sample is not None else 0.0 for sample in reading.phases)
         self._metered = now_s + reading.valid_for_s, (max(0.0, one), max(0.0, two), max(0.0, three))
+
+    def follows(self, epoch: int) -> bool:
+        """Whether it has applied a grant of this desk's own under that epoch."""
+        applied = self.book.applied
+        return applied is not None and applied.epoch == epoch and 0 < self.first_seq <= applied.seq
 
     def is_fresh(self, now_s: float) -> bool:
         """Whether its agent was heard lately."""
@@ -149,7 +157,7 @@ class Desk:
 
     def booked_a(self, now_s: float) -> float:
         """The commitment, A per phase."""
-        return self.book.booked_a(now_s, is_reachable=self.is_reachable(now_s))
+        return self.book.booked_a(now_s, is_reachable=self.is_reachable(now_s) and not self.is_lost)
 
     def stuck_a(self, now_s: float) -> float:
         """What it takes above any grant that it may still be following, A."""
@@ -178,6 +186,7 @@ class Desk:
             reason=reason,
         )
         self.book.granted(grant)
+        self.first_seq = self.first_seq or grant_id.seq
         self.sent_s = now_s
         if self.trace.lag_s > 0 and self.is_connected:
             self._guess_drawn(now_s)

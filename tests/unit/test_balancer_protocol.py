@@ -1,0 +1,106 @@
+"""Timelines that the model of the grant protocol found (model/README.md), played on the balancer's core."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from ampherd_balancer.book import Book
+from ampherd_balancer.core import FENCE_PATIENCE_S, Balancer
+from ampherd_core.messages import ChargerState, Grant, GrantId, IecState, LinkHealth, Stamp
+
+from tests.support.bench import Bench, Car, flat, policy_of
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+ZERO_A = (0.0, 0.0, 0.0)
+
+
+def state(
+    charger: str, at_s: float, offer_a: float, applied: GrantId | None, session: str = "one", max_a: float = 16
+) -> ChargerState:
+    return ChargerState(
+        charger=charger,
+        stamp=Stamp(session=session, at_s=at_s),
+        measured_at=AT,
+        link=LinkHealth.OK,
+        iec_state=IecState.C,
+        offer_a=offer_a,
+        drawn_a=ZERO_A,
+        max_a=max_a,
+        applied=applied,
+    )
+
+
+def grant(seq: int, offer_a: float, at_s: float, session: str = "one") -> Grant:
+    return Grant(
+        charger="a",
+        id=GrantId(epoch=1, seq=seq),
+        echo=Stamp(session=session, at_s=at_s),
+        lease_s=10,
+        offer_a=offer_a,
+    )
+
+
+def site(ids: str = "ab") -> Bench:
+    return Bench(policy_of({car: {"max_a": 16} for car in ids}), [Car(car) for car in ids], flat(0, 0, 0))
+
+
+def test_a_new_reign_raises_nobody_before_it_is_fenced() -> None:
+    """The old leader lowers a from 12 A to 0 and gives it away, while the new one has a's first state only."""
+    bench = site()
+    new = Balancer(bench.policy, epoch=2, now_s=1000)
+    new.hear_reading(bench.reading(), 1000)
+    new.hear_state(state("a", 1000.0, 12, GrantId(epoch=1, seq=5)), 1000.0)
+    new.hear_state(state("a", 1000.5, 0, GrantId(epoch=1, seq=6)), 1000.5)
+    offers = {each.charger: each.offer_a for each in new.decide(1000.6).grants}
+    assert offers["a"] == 0
+
+
+def test_a_wallbox_that_never_confirmed_the_epoch_is_booked_at_its_most() -> None:
+    """It is read each second and stays with the old leader: what that one grants it is unknown to the new."""
+    bench = site()
+    bench.run(30)
+    bench.balancer = Balancer(bench.policy, epoch=2, now_s=bench.now_s)
+    bench.cars["a"].is_deaf = True
+    bench.cars["a"].applied = GrantId(epoch=1, seq=5)
+    bench.run(FENCE_PATIENCE_S + 3)
+    assert "a" not in bench.outcome.situation.commanded
+    assert bench.balancer.desks["a"].booked_a(bench.now_s) == 16
+
+
+def test_another_reign_of_the_same_epoch_is_no_confirmation() -> None:
+    """Store and balancer start anew, the agents go on: what they apply was never granted by this reign."""
+    bench = site()
+    new = Balancer(bench.policy, epoch=1, now_s=1000)
+    new.hear_reading(bench.reading(), 1000)
+    for charger in "ab":
+        new.hear_state(state(charger, 1000.0, 0, GrantId(epoch=1, seq=500)), 1000.0)
+    outcome = new.decide(1000.1)
+    assert outcome.must_yield or not outcome.situation.is_fenced
+
+
+def test_an_applied_grant_stays_booked_while_its_agent_may_return_to_it() -> None:
+    """0 s: 16 A granted. 1 s: the wallbox is hot and offers 6 A of it, applied. 2 s: 6 A granted,
+    and lost. 3 s: it has cooled.
+
+    The agent then goes back to 16 A by itself: the first grant still holds. The book says 6 A.
+    """
+    book = Book(fallback_a=0, most_a=16, car_lag_s=6)
+    book.heard(state("a", 0.0, 0, None), 0.0, 0.0)
+    book.granted(grant(1, 16, 0.0))
+    book.heard(state("a", 1.0, 6, GrantId(epoch=1, seq=1), max_a=6), 6.0, 1.0)
+    book.granted(grant(2, 6, 1.0))
+    assert book.booked_a(8.0, is_reachable=True) == 16
+
+
+def test_a_latecomer_of_a_dead_session_frees_nothing() -> None:
+    """0 s: session one says 0 A, late. 1 s: session two is heard and is granted 16 A. 5 s: the late state comes."""
+    bench = site()
+    balancer = Balancer(bench.policy, epoch=1, now_s=1000)
+    late = state("a", 999.5, 0, None, session="one")
+    balancer.hear_state(state("a", 999.0, 0, None, session="one"), 1000.0)
+    balancer.hear_state(state("a", 10.0, 0, None, session="two"), 1001.0)
+    desk = balancer.desks["a"]
+    sent = desk.grant(16, GrantId(epoch=1, seq=1), "", 1001.0)
+    assert sent is not None
+    balancer.hear_state(late, 1005.0)
+    assert desk.booked_a(1005.0) == 16
