@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import os
 import platform
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -30,14 +30,15 @@ def main() -> None:
 
 def _report(*, quick: bool) -> Iterator[str]:
     yield from _said(f"{platform.python_implementation()} {platform.python_version()}, {os.cpu_count()} cores")
-    for title, figures in (
-        ("The parse and the decision alone", decision.measure()),
-        ("Virtual time", virtual.measure()),
-        ("The chain", _gathered(chain.measure(100 if quick else 1_000))),
-        ("The whole stack at 1 Hz", _gathered(footprint.measure(20 if quick else 60))),
-    ):
+    sections: dict[str, Callable[[], Iterable[Figure]]] = {
+        "The parse and the decision alone": decision.measure,
+        "Virtual time": virtual.measure,
+        "The chain": lambda: _gathered(chain.measure(100 if quick else 1_000)),
+        "The whole stack at 1 Hz": lambda: _gathered(footprint.measure(20 if quick else 60)),
+    }
+    for title, measure in sections.items():
         yield from _said("", title)
-        for figure in figures:
+        for figure in measure():
             yield from _said(str(figure))
 
 
