@@ -26,6 +26,7 @@ _EXECUTABLES = {
     "nginx": ("nginx",),
     "chromium": ("chromium", "chromium-browser", "google-chrome"),
     "node-red": ("node-red",),
+    "spin": ("spin",),
 }
 
 _PATH = os.pathsep.join(

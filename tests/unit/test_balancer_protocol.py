@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pytest
 from ampherd_balancer.book import Book
 from ampherd_balancer.core import FENCE_PATIENCE_S, Balancer
+from ampherd_charger_agent.safety import SafetyLoop
+from ampherd_charger_agent.wallbox import Snapshot
 from ampherd_core.messages import ChargerState, Grant, GrantId, IecState, LinkHealth, Stamp
 
 from tests.support.bench import Bench, Car, flat, policy_of
@@ -104,3 +107,45 @@ def test_a_latecomer_of_a_dead_session_frees_nothing() -> None:
     assert sent is not None
     balancer.hear_state(late, 1005.0)
     assert desk.booked_a(1005.0) == 16
+
+
+@pytest.mark.xfail(
+    strict=True, reason="a state tells what was read last; an order on its way to the wallbox is not in it"
+)
+def test_an_order_under_way_stays_booked_when_its_lease_lapses() -> None:
+    """A wallbox that shows a write after up to 8 s. 9 s: a grant of 16 A comes late and is written. 10 s: it lapses.
+
+    10.1 s: the agent says 0 A, as read. The wallbox takes the 16 A up to 17 s, before it takes the fallback.
+    """
+    book = Book(fallback_a=0, most_a=16, car_lag_s=6)
+    charger = policy_of({"a": {"max_a": 16}}).chargers["a"]
+    agent = SafetyLoop("a", charger, lease_s=10, session="one", started_s=0.0, settle_s=8)
+    agent.saw(Snapshot(IecState.C, 0.0, 0.0, drawn_a=ZERO_A), 0.0)
+    book.heard(agent.state(0.0, AT, {}), 0.0, 0.0)
+    book.granted(grant(1, 16, 0.0))
+    for tick in range(36):
+        agent.decide(tick / 4)
+    agent.hear(grant(1, 16, 0.0), 9.0)
+    order = agent.decide(9.0)
+    assert order is not None
+    assert order.offer_a == 16
+    agent.decide(10.0)
+    agent.saw(Snapshot(IecState.C, 0.0, 10.05, drawn_a=ZERO_A), 10.05)
+    book.heard(agent.state(10.1, AT, {}), 0.0, 10.1)
+    assert book.booked_a(10.1, is_reachable=True) == 16
+
+
+@pytest.mark.xfail(strict=True, reason="a new reign repeats its first grant although the charger was seen lower since")
+def test_a_new_reign_that_is_not_heard_yet_does_not_undo_a_cut() -> None:
+    """0 s: its grant of what a has, 12 A, is lost. 0.5 s: the old leader lowers a to 0, and gives the current away.
+
+    1.1 s: the new one, not fenced, grants 12 A again: a raise.
+    """
+    bench = site()
+    new = Balancer(bench.policy, epoch=2, now_s=1000)
+    new.hear_reading(bench.reading(), 1000)
+    new.hear_state(state("a", 1000.0, 12, GrantId(epoch=1, seq=5)), 1000.0)
+    assert {each.charger: each.offer_a for each in new.decide(1000.1).grants} == {"a": 12}
+    new.hear_state(state("a", 1000.5, 0, GrantId(epoch=1, seq=6)), 1000.5)
+    offers = {each.charger: each.offer_a for each in new.decide(1001.1).grants}
+    assert offers["a"] == 0
