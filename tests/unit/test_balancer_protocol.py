@@ -135,7 +135,6 @@ def test_an_order_under_way_stays_booked_when_its_lease_lapses() -> None:
     assert book.booked_a(10.1, is_reachable=True) == 16
 
 
-@pytest.mark.xfail(strict=True, reason="a new reign repeats its first grant although the charger was seen lower since")
 def test_a_new_reign_that_is_not_heard_yet_does_not_undo_a_cut() -> None:
     """0 s: its grant of what a has, 12 A, is lost. 0.5 s: the old leader lowers a to 0, and gives the current away.
 

@@ -94,7 +94,10 @@ class Balancer:
         if state.applied is not None and state.applied.is_newer_than(GrantId(epoch=self.epoch, seq=self._seq)):
             # Also a later grant of our own epoch, which we never gave: the store forgot that another reign had it.
             self.higher_epoch = max(self.higher_epoch or 0, state.applied.epoch)
-        return desk.hear(state, now_s)
+        is_news = desk.hear(state, now_s)
+        if is_news and not desk.follows(self.epoch):
+            desk.inherit(now_s)
+        return is_news
 
     def hear_grant(self, grant: Grant) -> None:
         """Another balancer's grant: one of a higher epoch ends this reign."""

@@ -119,6 +119,12 @@ class Desk:
             self._note_drawn(drawn, min(at_s, now_s))
         return True
 
+    def inherit(self, now_s: float) -> None:
+        """While it may still obey another reign: what that one lowered meanwhile is not granted again."""
+        confirmed_a = self.book.confirmed_a
+        if confirmed_a is not None and confirmed_a < self.granted_a:
+            self._follow(confirmed_a, now_s)
+
     def hear_meter(self, reading: Reading, now_s: float) -> None:
         """Take in a reading of the charger's own meter."""
         one, two, three = (sample.guard_a if sample is not None else 0.0 for sample in reading.phases)
