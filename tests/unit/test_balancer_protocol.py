@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-import pytest
 from ampherd_balancer.book import Book
 from ampherd_balancer.core import FENCE_PATIENCE_S, Balancer
 from ampherd_charger_agent.safety import SafetyLoop
@@ -109,9 +108,6 @@ def test_a_latecomer_of_a_dead_session_frees_nothing() -> None:
     assert desk.booked_a(1005.0) == 16
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a state tells what was read last; an order on its way to the wallbox is not in it"
-)
 def test_an_order_under_way_stays_booked_when_its_lease_lapses() -> None:
     """A wallbox that shows a write after up to 8 s. 9 s: a grant of 16 A comes late and is written. 10 s: it lapses.
 

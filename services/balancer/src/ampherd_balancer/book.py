@@ -50,6 +50,7 @@ class Book:
         self._release: _Release | None = None
         self._raised_s = float("-inf")
         self.drawn_a = 0.0
+        self._pending_a = 0.0
         self._is_metered = False
 
     def granted(self, grant: Grant) -> None:
@@ -64,6 +65,7 @@ class Book:
         """A fresh state; `drawn_a` is the most on any line, None where nothing measures it."""
         if self._outstanding:
             self._outstanding = [grant for grant in self._outstanding if _may_act(grant, state)]
+        self._pending_a = state.pending_a or 0.0
         self._is_metered = drawn_a is not None
         self.drawn_a = drawn_a or 0.0
         if state.applied is not None and state.link is LinkHealth.OK:
@@ -88,8 +90,8 @@ class Book:
 
     @property
     def offered_a(self) -> float:
-        """The most that the wallbox may offer now: what it confirmed, or a grant that its agent may still act on, A."""
-        return max([self.confirmed_a or 0.0, *[grant.offer_a for grant in self._outstanding]])
+        """The most that the wallbox may offer now, A: confirmed, ordered but not taken yet, or granted and not lapsed."""
+        return max([self.confirmed_a or 0.0, self._pending_a, *[grant.offer_a for grant in self._outstanding]])
 
     def booked_a(self, now_s: float, *, is_reachable: bool) -> float:
         """The commitment, A per phase, on every line that the charger uses."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -62,6 +63,7 @@ class Orders:
         self._order: Order | None = None
         self._outcome = Outcome.CONFIRMED
         self._ignored = 0
+        self._written: deque[tuple[float, float]] = deque()
         self.mismatches = 0
 
     @property
@@ -99,7 +101,15 @@ class Orders:
     def give(self, order: Order) -> Order:
         """The order that now counts."""
         self._order, self._outcome = order, Outcome.PENDING
+        if self._settle_s > 0:
+            self._written.append((order.at_s, order.offer_a))
         return order
+
+    def pending_a(self, now_s: float) -> float | None:
+        """The highest order of those that may not show yet, A; None for a wallbox that shows them at once."""
+        while self._written and now_s >= self._written[0][0] + self._settle_s:
+            self._written.popleft()
+        return max((offer_a for _, offer_a in self._written), default=None)
 
     def judge(self, seen: Snapshot) -> bool:
         """Hold the order against a later read; True when the wallbox just turned out to be deaf."""

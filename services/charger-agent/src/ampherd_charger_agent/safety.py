@@ -160,6 +160,7 @@ class SafetyLoop:
             link=self._link,
             iec_state=seen.iec_state if seen else None,
             offer_a=seen.offer_a if seen else None,
+            pending_a=self._orders.pending_a(now_s),
             drawn_a=drawn_on_site_lines(live.drawn_a, self._charger.lines) if live else None,
             max_a=seen.max_a if seen else None,
             resolution_a=seen.resolution_a if seen else _FINEST_STEP_A,
