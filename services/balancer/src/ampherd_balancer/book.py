@@ -90,7 +90,7 @@ class Book:
 
     @property
     def offered_a(self) -> float:
-        """The most that the wallbox may offer now, A: confirmed, ordered but not taken yet, or granted and not lapsed."""
+        """The most that the wallbox may offer now, A: confirmed, ordered and not taken yet, or granted."""
         return max([self.confirmed_a or 0.0, self._pending_a, *[grant.offer_a for grant in self._outstanding]])
 
     def booked_a(self, now_s: float, *, is_reachable: bool) -> float:
