@@ -38,11 +38,11 @@ async def measure(seconds: float) -> AsyncIterator[Figure]:
             after = _cpu_s(processes)
             share = sum(after[name] - before[name] for name in processes) / elapsed_s
             resident = {name: process.memory_info().rss for name, process in processes.items()}
-            private = sum(process.memory_full_info().uss for process in processes.values())
+            shared_once = sum(process.memory_full_info().pss for process in processes.values())
     yield Figure("CPU of the whole stack, share of one core", f"{share:.1%}", "<= 8 %", share <= GOAL_CPU)
-    total = sum(resident.values())
-    yield Figure("resident memory of the whole stack", f"{total / 1e6:.0f} MB", "<= 400 MB", total <= GOAL_BYTES)
-    yield Figure("  of it not shared between processes", f"{private / 1e6:.0f} MB")
+    is_met = shared_once <= GOAL_BYTES
+    yield Figure("resident memory, shared pages counted once (PSS)", f"{shared_once / 1e6:.0f} MB", "<= 400 MB", is_met)
+    yield Figure("  sum of the resident sets, shared pages counted each time", f"{sum(resident.values()) / 1e6:.0f} MB")
     for name in sorted(processes):
         cpu = (after[name] - before[name]) / elapsed_s
         yield Figure(f"    {name}", f"{cpu:6.2%}  {resident[name] / 1e6:5.0f} MB")
