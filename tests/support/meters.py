@@ -60,7 +60,7 @@ class Ear:
         """Wait until the service speaks on the bus: what it says before is lost."""
         await wait_for(lambda: bool(self.service) and self.service[-1].is_online, 15, "the service is online")
 
-    async def is_well(self, meter: str = "grid", deadline_s: float = 15.0) -> None:
+    async def is_well(self, meter: str = "grid", deadline_s: float = 40.0) -> None:
         """Wait until the meter is ok."""
         await wait_for(lambda: self.health(meter) is Health.OK, deadline_s, f"{meter} is ok; {self.statuses[-3:]}")
 

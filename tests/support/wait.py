@@ -10,6 +10,9 @@ from typing import TypeVar, overload
 
 T = TypeVar("T")
 
+DEADLINE_S = 15.0
+"""Nothing waits so long but what has failed, or what runs on a busy machine."""
+
 _POLL_S = 0.01
 
 
@@ -21,7 +24,7 @@ async def wait_for(condition: Callable[[], Awaitable[T | None]], deadline_s: flo
 async def wait_for(condition: Callable[[], T | None], deadline_s: float = ..., what: str = ...) -> T: ...
 
 
-async def wait_for(condition: Callable[[], object], deadline_s: float = 5.0, what: str = "") -> object:
+async def wait_for(condition: Callable[[], object], deadline_s: float = DEADLINE_S, what: str = "") -> object:
     """The condition's first truthy value; AssertionError when none came within the deadline."""
     end = time.monotonic() + deadline_s
     while True:
@@ -34,7 +37,7 @@ async def wait_for(condition: Callable[[], object], deadline_s: float = 5.0, wha
         await asyncio.sleep(_POLL_S)
 
 
-def wait_until(condition: Callable[[], T | None], deadline_s: float = 5.0, what: str = "") -> T:
+def wait_until(condition: Callable[[], T | None], deadline_s: float = DEADLINE_S, what: str = "") -> T:
     """The same for tests without an event loop."""
     end = time.monotonic() + deadline_s
     while True:
