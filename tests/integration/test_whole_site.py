@@ -19,8 +19,12 @@ FOUR_BOXES = {
     "guest": {"driver": "smartevse-v2-legacy", "lines": ["L2"], "car": CAR | {"phases": 1}},
 }
 CAR_LAG_S = 3.0
+SPEED = float(os.environ.get("AMPHERD_REPLAY_SPEED", "5"))
 RECORDED = 566
 """Telegrams of the recording; it begins when the meter service listens."""
+
+MERGED = 0.0 if SPEED == 1 else 0.03
+"""Played fast on a busy machine, a few telegrams arrive together, and only the newest of them is news."""
 
 SEEN_AND_TOLD_S = 3.0
 """A meter's second, the next telegram, and a little for a busy machine."""
@@ -90,11 +94,10 @@ async def test_a_load_on_one_phase_is_answered_in_the_telegram_that_shows_it(tmp
 @pytest.mark.timeout(900)
 async def test_a_recorded_evening_of_real_telegrams(tmp_path: Path, shared: Path) -> None:
     """566 real telegrams with the cars' current added to each: no phase over its limit, every reading in history."""
-    speed = float(os.environ.get("AMPHERD_REPLAY_SPEED", "5"))
     stream = shared / "data/telegrams/streams/nielsbasjes-iskra-am550-1hz-9min.raw"
     scenario = {
         "rating_a": 25,
-        "speed": speed,
+        "speed": SPEED,
         "house": {"recording": str(shared / "data/days/house3p_nl_1s.csv.gz")},
         "p1": {"replay": str(stream), "replay_adds_chargers": True},
         "chargers": FOUR_BOXES,
@@ -107,13 +110,15 @@ async def test_a_recorded_evening_of_real_telegrams(tmp_path: Path, shared: Path
             site.read_log()
             return len(site.telegrams) >= RECORDED
 
-        await wait_for(is_over, 600 / speed + 60, "the recording is over")
+        await wait_for(is_over, 600 / SPEED + 60, "the recording is over")
         excess = await site.our_excess()
-        assert max(excess.values()) / speed <= CAR_LAG_S + SEEN_AND_TOLD_S, excess
+        assert max(excess.values()) / SPEED <= CAR_LAG_S + SEEN_AND_TOLD_S, excess
 
         async def are_recorded() -> bool:
-            status = (await site.api.get("/api/meters/grid")).raise_for_status().json()["status"]
+            counters = (await site.api.get("/api/meters/grid")).raise_for_status().json()["status"]["counters"]
             stored = readings_at_s(site.policy_file.parent / "history.db", "grid")
-            return len(stored) == len(set(stored)) >= int(status["counters"]["ok"]) >= RECORDED
+            told = int(counters["ok"])
+            is_heard = told + int(counters.get("late", 0)) >= RECORDED and told >= RECORDED * (1 - MERGED)
+            return len(stored) == len(set(stored)) >= told and is_heard
 
         await wait_for(are_recorded, 60, "every reading is in history, once")
