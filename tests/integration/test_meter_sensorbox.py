@@ -258,6 +258,7 @@ async def test_a_sensorbox_becomes_readings_on_the_bus(broker: BrokerServer, tmp
         meter.start()
         try:
             await ear.is_well()
+            await wait_for(lambda: ear.readings)
             assert [phase and phase.guard_a for phase in ear.readings[0].phases] == [1, -2, 3]
             assert ear.readings[0].valid_for_s == 5
         finally:
