@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
@@ -88,8 +89,8 @@ async def test_a_client_that_dies_leaves_its_will(any_broker: BrokerServer) -> N
     async with listening(any_broker.url, "status") as ear:
         task = asyncio.create_task(doomed.run())
         await asyncio.wait_for(doomed.connected.wait(), 10)
-        assert doomed._client is not None
-        doomed._client._client.socket().close()  # type: ignore[union-attr]
+        assert doomed._connection is not None
+        doomed._connection._client.socket().close()  # type: ignore[union-attr]
         await wait_for(lambda: ear.payloads("status") == [b"offline"], 15)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -151,6 +152,18 @@ async def test_both_sides_are_back_after_the_broker_restarts(any_broker: BrokerS
 
         await wait_for(heard_again, 15)
         assert b"unheard" not in ear.payloads("a")
+
+
+async def test_a_frozen_broker_holds_nobody_up(any_broker: BrokerServer) -> None:
+    async with speaking(any_broker.url) as mouth:
+        any_broker.freeze()
+        began_s = time.monotonic()
+        assert not await mouth.publish(Outbound("a", b"heard?", qos=1))
+        assert time.monotonic() - began_s < 3
+        await wait_for(lambda: not mouth.is_connected, 20, "the silence is noticed")
+        assert not await mouth.publish(Outbound("a", b"unheard"))
+        any_broker.thaw()
+        await wait_for(lambda: mouth.is_connected, 20, "the broker is back")
 
 
 async def test_guests_with_mqtt_3_see_the_same_topics(any_broker: BrokerServer) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from types import TracebackType
+import contextlib
+from collections.abc import AsyncIterator
 
-import aiomqtt
 import pytest
+from ampherd_core import connection
 from ampherd_core.bus import BrokerAddress, MqttBus, Outbound
 
 ADDRESS = BrokerAddress("127.0.0.1", 1)
@@ -41,34 +42,28 @@ async def test_nothing_is_queued_while_the_broker_is_away() -> None:
     assert await MqttBus(ADDRESS, "test").publish(Outbound("a/b", b"c", qos=1)) is False
 
 
-class RudeClient:
-    """Connects, stays silent, and cannot leave without an error."""
-
-    messages = property(lambda self: self)
-
-    async def __aenter__(self) -> RudeClient:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        raise aiomqtt.MqttError("the broker went first")
-
-    def __aiter__(self) -> RudeClient:
-        return self
-
-    async def __anext__(self) -> None:
-        await asyncio.Event().wait()
+@contextlib.asynccontextmanager
+async def mute_broker() -> AsyncIterator[BrokerAddress]:
+    """Takes connections and never says a word."""
+    async with await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0) as server:
+        yield BrokerAddress("127.0.0.1", server.sockets[0].getsockname()[1])
 
 
-async def test_ends_when_told_although_leaving_the_broker_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    bus = MqttBus(ADDRESS, "test")
-    monkeypatch.setattr(bus, "_new_client", RudeClient)
-    task = asyncio.create_task(bus.run())
-    await asyncio.wait_for(bus.connected.wait(), 1)
-    task.cancel()
-    done, _ = await asyncio.wait({task}, timeout=2)
-    monkeypatch.setattr(bus, "_new_client", None)
-    assert done
-    assert task.cancelled()
-    assert not bus.is_connected
+async def test_ends_when_told_while_a_mute_broker_keeps_it_waiting() -> None:
+    async with mute_broker() as address:
+        bus = MqttBus(address, "test")
+        task = asyncio.create_task(bus.run())
+        await asyncio.sleep(0)
+        task.cancel()
+        done, _ = await asyncio.wait({task}, timeout=2)
+        assert done
+        assert task.cancelled()
+        assert not bus.is_connected
+
+
+async def test_a_mute_broker_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "TIMEOUT_S", 0.2)
+    async with mute_broker() as address:
+        with pytest.raises(connection.ConnectionLostError, match="does not answer"):
+            async with connection.Connection(address, "test"):
+                pass
