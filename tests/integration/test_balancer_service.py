@@ -163,7 +163,7 @@ def process(tmp_path: Path, broker: BrokerServer, redis_url: str) -> Iterator[Se
 
 async def test_a_reading_over_the_limit_lowers_grants_at_once(world: World, process: Server) -> None:
     await world.settled(10, 10)
-    assert world.decision("a").limited_by == "connection-l1"
+    await wait_for(lambda: world.decision("a").limited_by == "connection-l1", 5, "the decision names the limit")
     world.house_a = 11
     said_s = boot_s()
     await world.reading()

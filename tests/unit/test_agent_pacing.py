@@ -5,20 +5,20 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from ampherd_charger_agent.pacing import READ_EVERY_S, BurstPacer, Gate, SteadyPacer
+from ampherd_charger_agent.pacing import READ_BACK_AFTER_S, READ_EVERY_S, BurstPacer, Gate, SteadyPacer
 from hypothesis import given
 from hypothesis import strategies as st
 
 
-def test_a_steady_wallbox_is_read_four_times_a_second_and_at_once_after_a_write() -> None:
+def test_a_steady_wallbox_is_read_four_times_a_second_and_a_moment_after_a_write() -> None:
     pacer = SteadyPacer()
     assert pacer.next_read_s(0.0) <= 0.0
     pacer.read(0.0, 0.01)
     assert pacer.next_read_s(0.01) == pytest.approx(READ_EVERY_S)
     pacer.wrote(0.1)
-    assert pacer.next_read_s(0.1) <= 0.1
-    pacer.read(0.05, 0.12)
-    assert pacer.next_read_s(0.12) <= 0.12, "a read that began before the write reads nothing back"
+    assert pacer.next_read_s(0.1) == pytest.approx(0.1 + READ_BACK_AFTER_S)
+    pacer.read(0.05, 0.11)
+    assert pacer.next_read_s(0.11) == pytest.approx(0.1 + READ_BACK_AFTER_S), "it began too early"
     assert pacer.gate(0.12) is Gate.OPEN
 
 

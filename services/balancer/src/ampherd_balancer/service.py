@@ -27,6 +27,9 @@ TICK_S: Final = 0.25
 
 DECIDE_EVERY_S: Final = 1.0
 REPORT_EVERY_S: Final = 1.0
+GRANTS_FIRST_S: Final = 0.02
+"""A report waits this long, so that broker and agents have the processor while grants are under way."""
+
 KEEP_TURNS_EVERY_S: Final = 15.0
 START_GRACE_S: Final = 15.0
 """All services start together: a meter that is not heard yet is no alarm."""
@@ -56,6 +59,8 @@ class BalancerService(Service):
         self._are_wishes_loaded = False
         self._highest_epoch = 0
         self._decided_s = self._reported_s = float("-inf")
+        self._outcome: Outcome | None = None
+        self._has_news = asyncio.Event()
         self._was_grid_fresh: bool | None = None
         self._began_s = boot_s()
 
@@ -82,6 +87,7 @@ class BalancerService(Service):
         """Decide and report once a second at least; the lock and the store are another task's, so neither waits."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._keep_deciding(), name="decide")
+            tasks.create_task(self._keep_reporting(), name="report")
             tasks.create_task(self._keep_campaigning(), name="campaign")
 
     async def policy_changed(self, policy: Policy) -> None:
@@ -186,7 +192,7 @@ class BalancerService(Service):
         if core is None:
             return
         self._decided_s = now_s = boot_s()
-        outcome = core.decide(now_s)
+        self._outcome = outcome = core.decide(now_s)
         if outcome.must_yield:
             await self._step_down("this process was frozen, or a higher epoch was heard")
             await self._candidate.resign()
@@ -196,10 +202,18 @@ class BalancerService(Service):
                 Outbound(self.topics.grant(grant.charger), grant.to_json(), expires_after_s=int(grant.lease_s))
             )
         if outcome.grants or now_s - self._reported_s >= REPORT_EVERY_S:
-            await self._report(core, outcome, now_s)
+            self._has_news.set()
 
-    async def _report(self, core: Balancer, outcome: Outcome, now_s: float) -> None:
-        self._reported_s = now_s
+    async def _keep_reporting(self) -> None:
+        while True:
+            await self._has_news.wait()
+            await asyncio.sleep(GRANTS_FIRST_S)
+            self._has_news.clear()
+            if self._core is not None and self._outcome is not None:
+                await self._report(self._core, self._outcome)
+
+    async def _report(self, core: Balancer, outcome: Outcome) -> None:
+        self._reported_s = now_s = boot_s()
         at = utc_now()
         site = site_state(core, outcome, now_s, at)
         await self.record(at, Outbound(self.topics.site_state, site.to_json(), is_retained=True))

@@ -12,6 +12,10 @@ READ_EVERY_S: Final = 0.25
 """The safety loop sees a wallbox four times a second where the line is fast enough."""
 
 
+READ_BACK_AFTER_S: Final = 0.02
+"""A write is read back so much later: a wallbox takes a moment to act, and the other chargers' grants go first."""
+
+
 class Gate(StrEnum):
     """Which orders may leave now."""
 
@@ -46,7 +50,7 @@ def pacer_for(capabilities: Capabilities) -> Pacer:
 
 
 class SteadyPacer:
-    """Reads every `READ_EVERY_S`, and at once after a write."""
+    """Reads every `READ_EVERY_S`, and a moment after a write."""
 
     def __init__(self) -> None:
         self._next_read_s = -math.inf
@@ -57,16 +61,17 @@ class SteadyPacer:
         return Gate.OPEN
 
     def next_read_s(self, now_s: float) -> float:  # noqa: ARG002 - the protocol's signature
-        """A period after the last read, at once after a write."""
+        """A period after the last read, a moment after a write."""
         return self._next_read_s
 
     def wrote(self, now_s: float) -> None:
-        """Read back at once."""
-        self._next_read_s = self._wrote_s = now_s
+        """Read back in a moment."""
+        self._wrote_s = now_s
+        self._next_read_s = now_s + READ_BACK_AFTER_S
 
-    def read(self, began_s: float, now_s: float) -> None:
-        """The next read is a period away, or due now when a write came in between."""
-        self._next_read_s = now_s if began_s < self._wrote_s else began_s + READ_EVERY_S
+    def read(self, began_s: float, now_s: float) -> None:  # noqa: ARG002 - the protocol's signature
+        """The next read is a period away, or a moment after a write that came in between."""
+        self._next_read_s = self._wrote_s + READ_BACK_AFTER_S if began_s < self._wrote_s else began_s + READ_EVERY_S
 
 
 class BurstPacer:
