@@ -12,7 +12,10 @@ from ampherd_embedded.program import Program, Stage
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """Where the services find each other; `http_port` 0 lets the system choose."""
+    """Where the services find each other; `http_port` 0 lets the system choose.
+
+    `seal_key_file` is None where the user's own environment names a key.
+    """
 
     site: Path
     mqtt_url: str
@@ -21,6 +24,7 @@ class Surroundings:
     state_dir: Path
     http_host: str
     http_port: int
+    seal_key_file: Path | None = None
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -35,10 +39,20 @@ class Surroundings:
             "AMPHERD_HTTP_PORT": str(self.http_port),
         }
 
+    @property
+    def trusted_environment(self) -> Mapping[str, str]:
+        """The same for those that others believe: they hold the key of the seal."""
+        key = {"AMPHERD_SEAL_KEY_FILE": str(self.seal_key_file)} if self.seal_key_file is not None else {}
+        return {**self.environment, **key}
+
 
 def services(surroundings: Surroundings) -> tuple[Program, ...]:
     """The services that every site has once."""
-    return tuple(_service(surroundings, name, f"ampherd_{name}") for name in ("api", "balancer", "meter"))
+    return (
+        _service("api", surroundings.environment),
+        _service("balancer", surroundings.trusted_environment),
+        _service("meter", surroundings.trusted_environment),
+    )
 
 
 def agents(surroundings: Surroundings, chargers: Iterable[str]) -> tuple[Program, ...]:
@@ -47,7 +61,7 @@ def agents(surroundings: Surroundings, chargers: Iterable[str]) -> tuple[Program
         Program(
             name=f"agent-{charger}",
             command=_python("ampherd_charger_agent"),
-            environment={**surroundings.environment, "AMPHERD_CHARGER": charger},
+            environment={**surroundings.trusted_environment, "AMPHERD_CHARGER": charger},
             stage=Stage.AGENT,
         )
         for charger in chargers
@@ -60,8 +74,8 @@ def simulator(scenario: Path, ports_file: Path) -> Program:
     return Program(name="simulator", command=command, writes=ports_file)
 
 
-def _service(surroundings: Surroundings, name: str, module: str) -> Program:
-    return Program(name=name, command=_python(module), environment=surroundings.environment, stage=Stage.SERVICE)
+def _service(name: str, environment: Mapping[str, str]) -> Program:
+    return Program(name=name, command=_python(f"ampherd_{name}"), environment=environment, stage=Stage.SERVICE)
 
 
 def _python(module: str) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import secrets
 import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
@@ -25,6 +26,8 @@ from ampherd_embedded.supervisor import Supervisor
 _POLL_S: Final = 0.05
 _ANSWER_WITHIN_S: Final = 2.0
 _PRIVATE: Final = 0o700
+_SEAL_KEY: Final = {"AMPHERD_SEAL_KEY", "AMPHERD_SEAL_KEY_FILE"}
+_SEAL_KEY_BYTES: Final = 32
 
 HTTP_PORT: Final = 8080
 """Where people look for the page; another port when this one is taken."""
@@ -137,8 +140,19 @@ def _grounded(
         state_dir=options.state_dir.resolve(),
         http_host=options.http_host,
         http_port=_http_port(options),
+        seal_key_file=None if _SEAL_KEY & environ.keys() else _new_seal_key(options.state_dir),
     )
     return tuple(programs), surroundings, guests
+
+
+def _new_seal_key(state_dir: Path) -> Path:
+    """A key for this run alone: what was recorded in an earlier one is worth nothing."""
+    path = state_dir.resolve() / "seal-key"
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(secrets.token_hex(_SEAL_KEY_BYTES))
+    return path
 
 
 def _http_port(options: Options) -> int:

@@ -279,6 +279,9 @@ class ServiceStatus(Message):
     since: AwareDatetime | None = None
     detail: Text = ""
     policy_error: Text | None = Field(None, description="why the newest site.yaml was refused")
+    is_sealed: bool | None = Field(
+        None, description="false: it has no seal key and believes whoever may write; null where seals do not matter"
+    )
 
 
 class Severity(StrEnum):

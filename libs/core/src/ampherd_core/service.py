@@ -13,16 +13,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import structlog
 
 from ampherd_core.backlog import Backlog
 from ampherd_core.bus import BrokerAddress, Inbound, MqttBus, Outbound
-from ampherd_core.clock import SESSION, utc_now
+from ampherd_core.clock import SESSION, boot_s, utc_now
 from ampherd_core.messages import Event, HistoryRequest, ServiceStatus, Severity
 from ampherd_core.policy import Policy
 from ampherd_core.policy_file import PolicyError, PolicyWatch, load_policy
+from ampherd_core.seal import Seal
 from ampherd_core.topics import Topics
 from ampherd_core.wire import Wire
 
@@ -33,6 +34,9 @@ STOPPING_S: Final = 8.0
 """Longer than a wallbox takes to be set to its fallback, shorter than a supervisor waits before it kills."""
 
 _CANCEL_AGAIN_S: Final = 1.0
+
+ALARM_EVERY_S: Final = 60.0
+"""Who forges messages must not fill the list of events."""
 
 EXIT_CONFIG: Final = 78
 """sysexits.h EX_CONFIG: a restart will not help, a person must edit something."""
@@ -49,6 +53,7 @@ class Environment:
     redis_url: str = field(repr=False)
     history_url: str = field(repr=False)
     state_dir: Path
+    seal: Seal | None = None
     charger: str | None = None
     heartbeat: Path | None = None
     extra: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -59,12 +64,14 @@ class Environment:
         given = os.environ if environ is None else environ
         state_dir = Path(_value(given, "STATE_DIR", "/var/lib/ampherd"))
         heartbeat = _value(given, "HEARTBEAT", "")
+        seal_key = _value(given, "SEAL_KEY", "")
         return cls(
             site=Path(_value(given, "SITE", "/etc/ampherd/site.yaml")),
             broker=BrokerAddress.parse(_value(given, "MQTT_URL", "mqtt://localhost:1883")),
             redis_url=_value(given, "REDIS_URL", "redis://localhost:6379/0"),
             history_url=_value(given, "HISTORY_URL", f"sqlite://{state_dir}/history.db"),
             state_dir=state_dir,
+            seal=Seal.of(seal_key) if seal_key else None,
             charger=_value(given, "CHARGER", "") or None,
             heartbeat=Path(heartbeat) if heartbeat else None,
             extra={name: value for name, value in given.items() if name.startswith("AMPHERD_")},
@@ -84,6 +91,9 @@ class Service:
     Subclasses implement `main`; they override `filters`, `hear`, `connected`, `policy_changed`, `stopping` as needed.
     """
 
+    speaks_sealed: ClassVar[bool] = False
+    """Whether others act on what it says, or it on what others say: then both are sealed."""
+
     def __init__(self, name: str, environment: Environment, policy: Policy) -> None:
         self.name = name
         self.environment = environment
@@ -92,7 +102,9 @@ class Service:
         self._since = utc_now()
         self.detail = ""
         self._backlog = Backlog()
-        self.wire = Wire()
+        self.wire = Wire(environment.seal, self._note_unsealed)
+        self._alarmed_s = float("-inf")
+        self._alarm: asyncio.Task[None] | None = None
         self._saying_again: asyncio.Task[None] | None = None
         self._policy_error: str | None = None
         self._watch = PolicyWatch(environment.site)
@@ -159,6 +171,8 @@ class Service:
 
     async def run(self) -> None:
         """Live until SIGTERM or SIGINT; a task that fails ends the process, whose supervisor starts it anew."""
+        if self.speaks_sealed and self.environment.seal is None:
+            log.warning("no_seal_key", why="whoever may write on the bus is believed; set AMPHERD_SEAL_KEY_FILE")
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -198,6 +212,15 @@ class Service:
             self._saying_again = asyncio.create_task(self._say_again(request.since), name="backlog")
         return None
 
+    def _note_unsealed(self, topic: str) -> None:
+        if boot_s() - self._alarmed_s >= ALARM_EVERY_S:
+            self._alarmed_s = boot_s()
+            text = (
+                f"A message on {topic[:200]} was ignored: it bears no seal of ours. Somebody forges messages on the "
+                "bus, or one of the services has another seal key."
+            )
+            self._alarm = asyncio.create_task(self.event("forged", Severity.ALARM, text), name="alarm")
+
     async def _say_again(self, since: datetime) -> None:
         for topic, payload in self._backlog.since(since):
             await self.bus.publish(Outbound(self.topics.backlog(topic), payload, qos=1))
@@ -224,6 +247,7 @@ class Service:
             since=self._since,
             detail=self.detail if detail is None else detail,
             policy_error=self._policy_error[:500] if self._policy_error else None,
+            is_sealed=self.environment.seal is not None if self.speaks_sealed else None,
         )
 
     async def _keep_policy(self) -> None:

@@ -14,7 +14,6 @@ from ampherd_core.policy import Policy
 from ampherd_core.service import Environment, Service
 from ampherd_core.store import RedisStore, StoreError
 from ampherd_core.topics import ANY, SETTINGS
-from ampherd_core.wire import Wire
 
 from ampherd_balancer import settings
 from ampherd_balancer.core import Balancer, Outcome
@@ -48,9 +47,10 @@ log = structlog.get_logger()
 class BalancerService(Service):
     """Leads, or stands by for the one that does."""
 
+    speaks_sealed = True
+
     def __init__(self, name: str, environment: Environment, policy: Policy) -> None:
         super().__init__(name, environment, policy)
-        self._wire = Wire()
         self._store = RedisStore(environment.redis_url, policy.site.id)
         self._candidate = Candidate(self._store, f"{name}-{SESSION}")
         self._core: Balancer | None = None
@@ -73,7 +73,7 @@ class BalancerService(Service):
         """One message; a grid reading is decided on at once."""
         levels = self.topics.parse(message.topic)
         match levels:
-            case ("meter", _, "reading"):
+            case ("meter", _, "reading") if not message.is_retained:
                 return self._hear_reading(message)
             case ("charger", _, "state") if not message.is_retained:
                 self._hear_state(message)
@@ -164,14 +164,14 @@ class BalancerService(Service):
         await self.tell("standing by")
 
     async def _hear_reading(self, message: Inbound) -> None:
-        reading = self._wire.read(Reading, message)
+        reading = self.wire.read_sealed(Reading, message)
         if reading is None or self._core is None:
             return
         if self._core.hear_reading(reading, boot_s()) and reading.meter == self.policy.grid_meter:
             await self._decide()
 
     def _hear_state(self, message: Inbound) -> None:
-        state = self._wire.read(ChargerState, message)
+        state = self.wire.read_sealed(ChargerState, message)
         if state is None:
             return
         if state.applied is not None:
@@ -180,7 +180,7 @@ class BalancerService(Service):
             self._core.hear_state(state, boot_s())
 
     def _hear_grant(self, message: Inbound) -> None:
-        grant = self._wire.read(Grant, message)
+        grant = self.wire.read_sealed(Grant, message)
         if grant is None:
             return
         self._highest_epoch = max(self._highest_epoch, grant.id.epoch)
@@ -198,9 +198,9 @@ class BalancerService(Service):
             await self._candidate.resign()
             return
         for grant in outcome.grants:
-            await self.bus.publish(
-                Outbound(self.topics.grant(grant.charger), grant.to_json(), expires_after_s=int(grant.lease_s))
-            )
+            topic = self.topics.grant(grant.charger)
+            payload = self.wire.write_sealed(topic, grant)
+            await self.bus.publish(Outbound(topic, payload, expires_after_s=int(grant.lease_s)))
         if outcome.grants or now_s - self._reported_s >= REPORT_EVERY_S:
             self._has_news.set()
 
@@ -238,7 +238,7 @@ class BalancerService(Service):
         try:
             change = settings.read_change(setting, message.payload, self._core.policy.chargers.get(charger))
         except SettingError as err:
-            self._wire.refuse("setting", message.topic, str(err))
+            self.wire.refuse("setting", message.topic, str(err))
             await self._answer(charger, setting, message, SetResult(is_accepted=False, error=str(err)[:500]))
             return
         wishes = self._wishes.get(charger, Wishes()).model_copy(update={change.field: change.value})
@@ -255,7 +255,7 @@ class BalancerService(Service):
         if message.response_topic is None:
             return
         if not self._may_answer_on(message.response_topic):
-            self._wire.refuse("response-topic", message.topic, f"no answer is given on {message.response_topic[:200]}")
+            self.wire.refuse("response-topic", message.topic, f"no answer is given on {message.response_topic[:200]}")
             return
         await self.bus.publish(Outbound(message.response_topic, payload, qos=1, correlation=message.correlation))
 

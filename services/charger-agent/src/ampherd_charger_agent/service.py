@@ -38,6 +38,8 @@ class Moved(Exception):  # noqa: N818 - no error: the policy gives this process 
 class IdleSlot(Service):
     """A place without a charger: says so, and ends when a later policy has one for it."""
 
+    speaks_sealed = True
+
     def __init__(self, slot: Slot, environment: Environment, policy: Policy) -> None:
         super().__init__(slot.name, environment, policy)
         self._slot = slot
@@ -61,6 +63,8 @@ class IdleSlot(Service):
 
 class AgentService(Service):
     """Attends one charger until told to stop, or until the policy gives it other work (`is_moved`)."""
+
+    speaks_sealed = True
 
     def __init__(self, slot: Slot, charger_id: str, environment: Environment, policy: Policy) -> None:
         self._slot = slot
@@ -97,7 +101,7 @@ class AgentService(Service):
         if message.is_retained:
             self.wire.refuse("retained", message.topic, "a grant must not be retained")
             return
-        grant = self.wire.read(Grant, message)
+        grant = self.wire.read_sealed(Grant, message)
         if grant is None:
             return
         verdict = self._loop.hear(grant, boot_s())
@@ -161,7 +165,8 @@ class AgentService(Service):
 
     async def _say_state(self, state: ChargerState) -> None:
         topic = self.topics.charger_state(self._charger_id)
-        is_told = await self.record(state.measured_at, Outbound(topic, state.to_json(), is_retained=True))
+        payload = self.wire.write_sealed(topic, state)
+        is_told = await self.record(state.measured_at, Outbound(topic, payload, is_retained=True))
         self._told = state if is_told else None
         if not is_told:
             return

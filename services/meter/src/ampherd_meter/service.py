@@ -51,6 +51,8 @@ class _Line:
 class MeterService(Service):
     """Reads every meter of the site."""
 
+    speaks_sealed = True
+
     def __init__(self, name: str, environment: Environment, policy: Policy) -> None:
         super().__init__(name, environment, policy)
         self._lines: dict[str, _Line] = {}
@@ -146,7 +148,8 @@ class MeterService(Service):
         reading = channel.take(sample, Stamp(session=SESSION, at_s=boot_s()), utc_now())
         if reading is None:
             return
-        await self.record(reading.measured_at, Outbound(self.topics.reading(channel.meter_id), reading.to_json()))
+        topic = self.topics.reading(channel.meter_id)
+        await self.record(reading.measured_at, Outbound(topic, self.wire.write_sealed(topic, reading)))
         line = self._lines.get(channel.meter_id)
         if line is not None and line.told is not None and line.told.health is not Health.OK:
             self._news.set()
