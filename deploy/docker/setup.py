@@ -1,6 +1,7 @@
 """Makes the passwords of a compose deployment at its first start, and hands each container only what it needs.
 
-It runs before everything else, at every start, and changes no password that exists. `show` prints what people need.
+It runs before everything else, at every start, and changes no password that exists. `show` prints what people need;
+`guest NAME` makes an account for one more guest, and `forget NAME` ends it.
 """
 
 from __future__ import annotations
@@ -9,48 +10,49 @@ import base64
 import hashlib
 import json
 import os
+import re
 import secrets
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
 SECRETS: Final = Path("/secrets")
 DATA: Final = Path("/data")
 
-ACCOUNTS: Final = ("meter", "balancer", "agent", "api", "guest", "health")
-"""Who may speak on the bus."""
+SERVICES: Final = ("meter", "balancer", "api")
+SEALED: Final = ("meter", "balancer")
+"""Whoever is believed or believes others holds the key of the seal, as every agent does."""
 
-_WRITES: Final = {
-    "meter": ("meter/#", "backlog/meter/#", "service/meter/status", "event"),
-    "balancer": (
-        "site/state",
-        "charger/+/grant",
-        "charger/+/decision",
-        "charger/+/+/error",
-        "backlog/site/state",
-        "service/+/status",
-        "evcc/#",
-        "answer/#",
-        "service/+/reply/#",
-        "event",
-    ),
-    "agent": ("charger/+/state", "backlog/charger/+/state", "service/+/status", "evcc/#", "event"),
-    "api": ("charger/+/+/set", "history/request", "service/api/status", "event"),
-    "guest": ("charger/+/+/set",),
-}
-"""Below `ampherd/<site>/`: only the meter says readings, only the balancer grants, only agents say states."""
+GUEST_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 
-_OTHERS: Final = ("redis", "influx-admin", "influx-token", "influx-grafana", "grafana")
+_OTHERS: Final = ("seal", "redis", "influx-admin", "influx-token", "influx-grafana", "grafana")
 _PASSWORD_BYTES: Final = 24
 _SALT_BYTES: Final = 12
 _ROUNDS: Final = 101
 """mosquitto_passwd's own: PBKDF2 guards weak passwords, and these have 192 bits."""
 
 
-def complete(known: Mapping[str, str]) -> dict[str, str]:
+def complete(known: Mapping[str, str], agents: Iterable[str]) -> dict[str, str]:
     """The passwords by name: those known, and new ones for the rest."""
-    return {name: known.get(name) or secrets.token_urlsafe(_PASSWORD_BYTES) for name in (*ACCOUNTS, *_OTHERS)}
+    names = (*SERVICES, *agents, "guest", "reader", "health", *_OTHERS)
+    return {**known, **{name: known.get(name) or secrets.token_urlsafe(_PASSWORD_BYTES) for name in names}}
+
+
+def accounts(passwords: Mapping[str, str]) -> tuple[str, ...]:
+    """Who may speak on the bus."""
+    return tuple(name for name in passwords if name not in _OTHERS)
+
+
+def guests(passwords: Mapping[str, str]) -> tuple[str, ...]:
+    """Those whose rights are a guest's."""
+    own = {*SERVICES, "reader", "health"}
+    return tuple(name for name in accounts(passwords) if name not in own and not is_agent(name))
+
+
+def is_agent(name: str) -> bool:
+    """Whether the account is that of an agent's slot."""
+    return re.fullmatch(r"agent-\d+", name) is not None
 
 
 def mosquitto_hash(password: str, salt: bytes) -> str:
@@ -61,42 +63,38 @@ def mosquitto_hash(password: str, salt: bytes) -> str:
 
 def mosquitto_passwords(passwords: Mapping[str, str]) -> str:
     """Mosquitto's password file."""
-    rows = (f"{name}:{mosquitto_hash(passwords[name], secrets.token_bytes(_SALT_BYTES))}" for name in ACCOUNTS)
+    rows = (
+        f"{name}:{mosquitto_hash(passwords[name], secrets.token_bytes(_SALT_BYTES))}" for name in accounts(passwords)
+    )
     return "\n".join(rows) + "\n"
-
-
-def mosquitto_acl() -> str:
-    """Mosquitto's access list: all but `health` may read all of Ampherd, and each writes what is its own."""
-    blocks = []
-    for name, topics in _WRITES.items():
-        rows = [f"user {name}", "topic read ampherd/#", *(f"topic write ampherd/+/{topic}" for topic in topics)]
-        if name == "api":
-            rows.append("topic read $SYS/#")
-        blocks.append("\n".join(rows))
-    blocks.append("user health\ntopic read $SYS/broker/uptime")
-    return "\n\n".join(blocks) + "\n"
 
 
 def files(passwords: Mapping[str, str]) -> dict[str, str]:
     """What each container finds in its own /secrets, as `container/file`."""
     redis_url = f"redis://:{passwords['redis']}@redis:6379/0"
-    documents = {f"{name}/mqtt-url": _mqtt_url(name, passwords) for name in ("meter", "balancer", "agent", "api")}
-    return documents | {
-        "balancer/redis-url": redis_url,
-        "api/redis-url": redis_url,
-        "api/influx-token": passwords["influx-token"],
-        "mosquitto/passwd": mosquitto_passwords(passwords),
-        "mosquitto/acl": mosquitto_acl(),
-        "mosquitto/mosquitto_sub": f"-u health\n-P {passwords['health']}\n",
-        "redis/auth.conf": f"requirepass {passwords['redis']}\n",
-        "redis/password": passwords["redis"],
-        "influxdb/username": "admin",
-        "influxdb/password": passwords["influx-admin"],
-        "influxdb/token": passwords["influx-token"],
-        "influxdb/grafana-password": passwords["influx-grafana"],
-        "grafana/influx-password": passwords["influx-grafana"],
-        "grafana/admin-password": passwords["grafana"],
-    }
+    agents = tuple(name for name in passwords if is_agent(name))
+    urls = {f"{name}/mqtt-url": f"mqtt://{name}:{passwords[name]}@mosquitto:1883" for name in (*SERVICES, *agents)}
+    keys = {f"{name}/seal-key": passwords["seal"] for name in (*SEALED, *agents)}
+    return (
+        urls
+        | keys
+        | {
+            "balancer/redis-url": redis_url,
+            "api/redis-url": redis_url,
+            "api/influx-token": passwords["influx-token"],
+            "rights/guests": "\n".join(guests(passwords)) + "\n",
+            "mosquitto/passwd": mosquitto_passwords(passwords),
+            "mosquitto/mosquitto_sub": f"-u health\n-P {passwords['health']}\n",
+            "redis/auth.conf": f"requirepass {passwords['redis']}\n",
+            "redis/password": passwords["redis"],
+            "influxdb/username": "admin",
+            "influxdb/password": passwords["influx-admin"],
+            "influxdb/token": passwords["influx-token"],
+            "influxdb/grafana-password": passwords["influx-grafana"],
+            "grafana/influx-password": passwords["influx-grafana"],
+            "grafana/admin-password": passwords["grafana"],
+        }
+    )
 
 
 def write(path: Path, text: str, group: int) -> None:
@@ -114,7 +112,7 @@ def prepare(user: int, group: int) -> None:
     """Write all secrets, and give the data volumes to the user that the containers run as."""
     master = SECRETS / "setup" / "passwords.json"
     known = json.loads(master.read_text(encoding="utf-8")) if master.exists() else {}
-    passwords = complete(known)
+    passwords = complete(known, sorted(path.name for path in SECRETS.iterdir() if is_agent(path.name)))
     write(master, json.dumps(passwords), 0)
     for name, text in files(passwords).items():
         path = SECRETS / name
@@ -125,18 +123,45 @@ def prepare(user: int, group: int) -> None:
         os.chown(volume, user, group)
 
 
-def show() -> str:
+def welcome(passwords: Mapping[str, str], name: str) -> dict[str, str]:
+    """The passwords with one for a new guest; ValueError where the name is none, or taken."""
+    if not GUEST_NAME.fullmatch(name) or is_agent(name) or name in passwords:
+        raise ValueError(f"{name!r} cannot be a guest's name: small letters, digits and dashes, and not taken yet")
+    return {**passwords, name: secrets.token_urlsafe(_PASSWORD_BYTES)}
+
+
+def without(passwords: Mapping[str, str], name: str) -> dict[str, str]:
+    """The passwords without that guest; ValueError where there is no such guest."""
+    if name not in guests(passwords) or name == "guest":
+        raise ValueError(f"there is no guest {name!r} to forget; there are {', '.join(guests(passwords))}")
+    return {known: password for known, password in passwords.items() if known != name}
+
+
+def show(passwords: Mapping[str, str]) -> str:
     """What people log in with."""
-    passwords = json.loads((SECRETS / "setup" / "passwords.json").read_text(encoding="utf-8"))
-    return f"MQTT: guest {passwords['guest']}\nGrafana: admin {passwords['grafana']}"
+    names = (*guests(passwords), "reader")
+    return "\n".join([*(f"MQTT: {name} {passwords[name]}" for name in names), f"Grafana: admin {passwords['grafana']}"])
 
 
-def _mqtt_url(name: str, passwords: Mapping[str, str]) -> str:
-    return f"mqtt://{name}:{passwords[name]}@mosquitto:1883"
+def main(arguments: list[str]) -> None:
+    """Carry out one command."""
+    master = SECRETS / "setup" / "passwords.json"
+    user, group = int(os.environ["AMPHERD_UID"]), int(os.environ["AMPHERD_GID"])
+    try:
+        match arguments:
+            case ["show"]:
+                print(show(json.loads(master.read_text(encoding="utf-8"))))
+                return
+            case ["guest", name]:
+                write(master, json.dumps(welcome(json.loads(master.read_text(encoding="utf-8")), name)), 0)
+            case ["forget", name]:
+                write(master, json.dumps(without(json.loads(master.read_text(encoding="utf-8")), name)), 0)
+    except ValueError as err:
+        sys.exit(str(err))
+    prepare(user, group)
+    if arguments:
+        print(show(json.loads(master.read_text(encoding="utf-8"))))
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["show"]:
-        print(show())
-    else:
-        prepare(int(os.environ["AMPHERD_UID"]), int(os.environ["AMPHERD_GID"]))
+    main(sys.argv[1:])

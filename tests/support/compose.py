@@ -18,7 +18,7 @@ from tests.support.engine import BASE, engine, run
 from tests.support.wait import wait_until
 
 RUNS = (
-    *("mosquitto", "redis", "influxdb", "meter", "balancer"),
+    *("rights", "mosquitto", "redis", "influxdb", "meter", "balancer"),
     *("agent-1", "agent-2", "agent-3", "agent-4", "api", "simulator"),
 )
 """Every long-running service but grafana, whose image only a registry gives."""

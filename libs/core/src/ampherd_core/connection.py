@@ -48,7 +48,9 @@ class ConnectionLostError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class BrokerAddress:
-    """`mqtt://user:password@host:port`, or `mqtts://` for TLS with the system's certificates.
+    """`mqtt://user:password@host:port`, or `mqtts://` for TLS; the broker's certificate must name `host`.
+
+    `ca` holds the certificates of the authorities to trust, as PEM; without them it is those of the system.
 
     `?expiry=no` leaves message expiry out: iotcore throws an MQTT 3.1.1 guest out that receives a message with it. A
     grant is no less safe for it, since its lease runs from the stamp that it echoes.
@@ -60,9 +62,10 @@ class BrokerAddress:
     password: str | None = field(default=None, repr=False)
     uses_tls: bool = False
     omits_expiry: bool = False
+    ca: str | None = field(default=None, repr=False)
 
     @classmethod
-    def parse(cls, url: str) -> BrokerAddress:
+    def parse(cls, url: str, ca: str | None = None) -> BrokerAddress:
         """Take a URL apart; ValueError says what a right one looks like."""
         try:
             parts = urlsplit(url)
@@ -72,6 +75,8 @@ class BrokerAddress:
         if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname:
             raise ValueError(_ADDRESS_FORM)
         uses_tls = parts.scheme == "mqtts"
+        if ca and not uses_tls:
+            raise ValueError("there is an AMPHERD_MQTT_CA, but mqtt:// does not encrypt; write mqtts://")
         return cls(
             host=parts.hostname,
             port=port or (8883 if uses_tls else 1883),
@@ -79,7 +84,20 @@ class BrokerAddress:
             password=unquote(parts.password) if parts.password else None,
             uses_tls=uses_tls,
             omits_expiry="expiry=no" in parts.query.split("&"),
+            ca=_checked(ca) if ca else None,
         )
+
+    def tls_context(self) -> ssl.SSLContext:
+        """Trusts `ca` alone where there is one, and checks the host's name."""
+        return ssl.create_default_context(cadata=self.ca)
+
+
+def _checked(ca: str) -> str:
+    try:
+        ssl.create_default_context(cadata=ca)
+    except (ssl.SSLError, ValueError) as err:
+        raise ValueError(f"AMPHERD_MQTT_CA holds no certificate in PEM form: {err}") from err
+    return ca
 
 
 class Connection:
@@ -180,7 +198,7 @@ class Connection:
         if self._address.username is not None:
             client.username_pw_set(self._address.username, self._address.password)
         if self._address.uses_tls:
-            client.tls_set_context(ssl.create_default_context())
+            client.tls_set_context(self._address.tls_context())
         if will is not None:
             client.will_set(will.topic, will.payload, will.qos, will.is_retained)
         return client

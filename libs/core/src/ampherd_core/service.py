@@ -67,7 +67,9 @@ class Environment:
         seal_key = _value(given, "SEAL_KEY", "")
         return cls(
             site=Path(_value(given, "SITE", "/etc/ampherd/site.yaml")),
-            broker=BrokerAddress.parse(_value(given, "MQTT_URL", "mqtt://localhost:1883")),
+            broker=BrokerAddress.parse(
+                _value(given, "MQTT_URL", "mqtt://localhost:1883"), _value(given, "MQTT_CA", "") or None
+            ),
             redis_url=_value(given, "REDIS_URL", "redis://localhost:6379/0"),
             history_url=_value(given, "HISTORY_URL", f"sqlite://{state_dir}/history.db"),
             state_dir=state_dir,
