@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -363,6 +365,9 @@ def test_every_mistake_is_told_at_once() -> None:
         (b"".join(b"margin_%d:\n" % number for number in range(4_000)), 1, "is required"),
         (b"version: " + b"9" * 20_000, 1, "should be 1"),
         (b"version: 2026-13-45", 1, "should be 1"),
+        (b'version: 1\nsite: {name: "\\UFFFFFFFF"}\n', 2, "no character"),
+        (b'version: 1\nsite: {name: "\\U00110000"}\n', 2, "no character"),
+        (b'version: 1\n"\\ud800": 1\n', 2, "half a character"),
     ],
     ids=lambda value: str(value)[:20],
 )
@@ -375,6 +380,19 @@ def test_a_file_that_is_not_there_is_a_policy_error(tmp_path: Path) -> None:
     for path in (tmp_path / "absent.yaml", tmp_path):
         with pytest.raises(PolicyError, match="cannot be read"):
             load_policy(path)
+
+
+def test_what_is_refused_leaves_nothing_in_memory() -> None:
+    text = spoilt("tcp://127.0.0.1:5021", "tpc://127.0.0.1:5021").encode()
+    faults_of(text)
+    tracemalloc.start()
+    for _ in range(100):
+        with pytest.raises(PolicyError):
+            parse_policy(text)
+    gc.collect()
+    held_bytes, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held_bytes < 100_000
 
 
 FALLBACKS: dict[str, tuple[str, str, bool]] = {

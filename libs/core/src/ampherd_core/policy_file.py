@@ -29,16 +29,16 @@ def parse_policy(data: bytes, name: str = "site.yaml") -> Policy:
     try:
         policy = Policy.model_validate(document.plain)
     except ValidationError as err:
+        # Not kept as a cause: it would stay in memory for ever, since no garbage collector sees through such errors.
         wrong = tuple(findings(err.errors(include_url=False)))
-        cause: Exception | None = err
     else:
-        wrong, cause = check(policy), None
+        wrong = check(policy)
     if not wrong:
         return policy
     faults = tuple(
         PolicyFault(document.line(each.path), ".".join(map(str, each.path)), each.reason, each.remedy) for each in wrong
     )
-    raise PolicyError(name, tuple(sorted(faults, key=lambda fault: fault.line))) from cause
+    raise PolicyError(name, tuple(sorted(faults, key=lambda fault: fault.line)))
 
 
 def fingerprint(data: bytes) -> str:

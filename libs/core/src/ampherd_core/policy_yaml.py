@@ -22,6 +22,9 @@ _MAX_DEPTH: Final = 12
 _MAX_DIGITS: Final = 15
 """Longer whole numbers are no quantity of a home, and slow to convert."""
 
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+"""What no UTF-8 can say, so that no log, bus or page could repeat it."""
+
 
 class YamlError(Exception):
     """A text that is no policy at all."""
@@ -62,6 +65,9 @@ def read_yaml(data: bytes) -> Document:
     except yaml.reader.ReaderError as err:
         line = text.count("\n", 0, err.position) + 1
         raise _refused(line, "is no YAML (a control character)", "remove it; write plain text") from err
+    except (ValueError, OverflowError) as err:
+        # PyYAML turns the digits of an escape into a character unasked.
+        raise _refused(loader.line + 1, "has an escape that is no character", "write the character itself") from err
     except yaml.MarkedYAMLError as err:
         raise _refused(_line_of(err), f"is no YAML ({err.problem})", _remedy(str(err.problem))) from err
     return Document(plain, lines)
@@ -83,6 +89,8 @@ class _Loader(yaml.SafeLoader):
             raise _refused(line, "uses a YAML alias (*name)", "write the value out")
         if getattr(event, "tag", None) is not None:
             raise _refused(line, "uses a YAML tag (!name)", "write a plain value")
+        if _SURROGATE.search(getattr(event, "value", None) or ""):
+            raise _refused(line, "has an escape that is half a character", "write the character itself")
         if self._depth >= _MAX_DEPTH:
             raise _refused(line, "is nested too deeply", "start from site.example.yaml")
         self._depth += 1
