@@ -125,6 +125,9 @@ ABSURD = [
     ("999 V", Sample(phases=(PhaseValues(1, None, 999), None, None))),
     ("a phase of 400 kW", Sample(phases=(PhaseValues(1, 400_000, 230), None, None))),
     ("a phase of 200 kW needs 870 A", Sample(phases=(PhaseValues(1, 200_000, 230), None, None))),
+    ("an export of 200 kW in one phase, too", Sample(phases=(PhaseValues(1, -200_000, 230), None, None))),
+    ("a counter of 2 PWh", Sample(energy_import_wh=2e15)),
+    ("an export counter of 2 PWh", Sample(energy_export_wh=2e15)),
     ("a total of 400 kW", Sample(power_w=-400_000)),
     ("a quarter of 400 kW", Sample(quarter_power_w=400_000)),
 ]

@@ -31,6 +31,9 @@ MAX_PLAUSIBLE_A: Final = 500.0
 MAX_PLAUSIBLE_W: Final = 350_000.0
 """Three phases of MAX_PLAUSIBLE_A at 230 V: a larger power on the wire is a fault of the sender."""
 
+MAX_PLAUSIBLE_WH: Final = 1e12
+"""A counter of a home stands below this after centuries at full load."""
+
 
 def overdraw_limit_a(offer_a: float) -> float:
     """The most a car may draw (A) on an offer (A) before it counts as drawing too much."""

@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 
 from ampherd_core.messages import PhaseSample
 from ampherd_core.phases import LINES, Line
-from ampherd_core.units import MAX_PLAUSIBLE_A, MAX_PLAUSIBLE_W
+from ampherd_core.units import MAX_PLAUSIBLE_A, MAX_PLAUSIBLE_W, MAX_PLAUSIBLE_WH
 
 from ampherd_meter.sample import Count, MeterPhases, PhaseValues, RefusedError, Sample
 
@@ -49,7 +49,7 @@ def site_phases(sample: Sample, mains: Mains) -> SitePhases:
     """The phases on the site's lines, signed and guarded; raises RefusedError for what no home has."""
     _refuse_absurd(sample)
     found = _delta(sample) if is_delta(sample, mains) else _star(sample, mains)
-    if any(phase is not None and phase[1] > MAX_PLAUSIBLE_A for phase in found):
+    if any(phase is not None and max(map(abs, phase)) > MAX_PLAUSIBLE_A for phase in found):
         raise RefusedError(Count.ABSURD, "a phase power needs a current that no home connection carries")
     placed: dict[Line, PhaseSample] = {}
     for line, phase, values in zip(mains.lines, found, _meter_phases(sample, mains), strict=False):
@@ -158,6 +158,9 @@ def _refuse_absurd(sample: Sample) -> None:
     _refuse_absurd_power(sample.power_w)
     _refuse_absurd_power(sample.quarter_power_w)
     _refuse_absurd_power(sample.month_peak_w)
+    for energy_wh in (sample.energy_import_wh, sample.energy_export_wh):
+        if energy_wh is not None and energy_wh > MAX_PLAUSIBLE_WH:
+            raise RefusedError(Count.ABSURD, f"a counter stands at {energy_wh:g} Wh")
 
 
 def _refuse_absurd_power(power_w: float | None) -> None:
