@@ -123,6 +123,10 @@ def test_another_schema_version_is_refused(message: Message) -> None:
 ABSURD: dict[str, tuple[type[Message], bytes]] = {
     "empty": (Grant, b""),
     "not JSON": (Grant, b"16 A"),
+    "the last year": (Reading, edited(READING, measured_at="9999-12-31T23:59:59-23:59")),
+    "the first year": (HistoryRequest, b'{"since": "0001-01-01T00:00:00Z"}'),
+    "a count without end": (ChargerState, edited(STATE, counters={"requests": 2**70})),
+    "counts without end": (ChargerState, edited(STATE, counters={f"c{place}": 1 for place in range(101)})),
     "cut short": (Grant, GRANT.to_json()[:-5]),
     "a number": (Grant, b"16"),
     "a list": (Grant, b"[]"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from ampherd_api import recorder as module
@@ -22,7 +22,7 @@ from tests.page.make_believe import MakeBelieve
 from tests.support.needs import REPOSITORY
 from tests.support.wait import wait_for
 
-START = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+START = utc_now().replace(microsecond=0) - timedelta(hours=1)
 SITE = MakeBelieve("mqtt://nowhere", load_policy(REPOSITORY / "site.example.yaml"))
 
 
@@ -198,6 +198,17 @@ async def test_after_a_restart_it_asks_from_the_last_moment_that_reached_the_str
     last = reading(19).measured_at
     anew = await Recorder("home", spool, history, marks).recorded_until()
     assert 0 < (last - anew).total_seconds() <= 10
+
+
+async def test_a_sender_of_the_future_does_not_hide_what_the_others_say_until_then() -> None:
+    spool, history, marks = FakeSpool(), FakeHistory(), FakeMarks()
+    recorder = Recorder("home", spool, history, marks)
+    for second in (0, 400 * 86_400):
+        recorder.take(reading(second))
+    await recorder.flush()
+    for asking in (recorder, Recorder("home", spool, history, marks)):
+        assert await asking.recorded_until() < reading(0).measured_at
+    assert len(spool.entries) == 2, "what it says is kept all the same"
 
 
 @pytest.mark.parametrize("mark", [b"", b"\xff", b"yesterday"])

@@ -6,23 +6,38 @@ home carries are refused, so that what passes needs no second check.
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
-from ampherd_core.units import MAX_OFFER_A, MAX_PLAUSIBLE_A, MAX_PLAUSIBLE_W
+from ampherd_core.units import MAX_OFFER_A, MAX_PLAUSIBLE_A, MAX_PLAUSIBLE_W, MAX_PLAUSIBLE_WH
 
+_YEARS: Final = range(1970, 3000)
+"""A clock that was never set stands at 1970; other years are a sender's fault, and the last ones leave the calendar."""
+
+
+def _of_a_clock(at: datetime) -> datetime:
+    if at.year not in _YEARS:
+        raise ValueError(f"no clock shows the year {at.year}")
+    return at
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_of_a_clock)]
 Current = Annotated[float, Field(ge=-MAX_PLAUSIBLE_A, le=MAX_PLAUSIBLE_A)]
 Power = Annotated[float, Field(ge=-MAX_PLAUSIBLE_W, le=MAX_PLAUSIBLE_W)]
 Voltage = Annotated[float, Field(ge=0, le=1_000)]
-Energy = Annotated[float, Field(ge=0, le=1e12)]
+Energy = Annotated[float, Field(ge=0, le=MAX_PLAUSIBLE_WH)]
 Offer = Annotated[float, Field(ge=0, le=MAX_OFFER_A)]
 Seconds = Annotated[float, Field(ge=0, le=1e10)]
 Identifier = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
 ServiceName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
 Text = Annotated[str, Field(max_length=500)]
 PerLine = tuple[Current, Current, Current]
+Counters = Annotated[
+    dict[Annotated[str, Field(max_length=64)], Annotated[int, Field(ge=0, lt=2**53)]], Field(max_length=100)
+]
 
 MAX_STALE_AFTER_S: Final = 120.0
 """The longest that a policy lets a sample count: a longer promise on the wire is a fault of the sender."""
@@ -78,7 +93,7 @@ class Reading(Message):
     meter: Identifier
     role: MeterRole
     stamp: Stamp = Field(description="when the sample was complete, on the meter service's clock")
-    measured_at: AwareDatetime = Field(description="the same moment in UTC, for people and history")
+    measured_at: Moment = Field(description="the same moment in UTC, for people and history")
     interval_s: Seconds = Field(description="the meter's own period as observed, s")
     valid_for_s: Annotated[float, Field(ge=0, le=MAX_STALE_AFTER_S)] = Field(
         description="age from which this sample counts as stale, s"
@@ -108,11 +123,9 @@ class MeterStatus(Message):
     meter: Identifier
     health: Health
     why: Text = ""
-    at: AwareDatetime
+    at: Moment
     interval_s: Seconds | None = Field(None, description="observed period, s")
-    counters: dict[str, int] = Field(
-        default_factory=dict, description="good samples, and bad ones by cause, since start"
-    )
+    counters: Counters = Field(default_factory=dict, description="good samples, and bad ones by cause, since start")
 
 
 class IecState(StrEnum):
@@ -186,7 +199,7 @@ class ChargerState(Message):
 
     charger: Identifier
     stamp: Stamp
-    measured_at: AwareDatetime
+    measured_at: Moment
     link: LinkHealth
     iec_state: IecState | None = Field(None, description="null until the wallbox was read")
     offer_a: Offer | None = Field(None, description="the offer read back from the wallbox, A; null until read")
@@ -206,7 +219,7 @@ class ChargerState(Message):
     is_fallback: bool = Field(False, description="no lease holds: the wallbox is at its fallback")
     error: Text | None = Field(None, description="what is wrong, for a person; null when all is well")
     watchdog: Watchdog | None = Field(None, description="the device's own watchdog, when it has one and it is armed")
-    counters: dict[str, int] = Field(
+    counters: Counters = Field(
         default_factory=dict, description="link quality: requests, timeouts, refusals, mismatches"
     )
 
@@ -228,9 +241,9 @@ class Decision(Message):
     """What the balancer wants for one charger, and why (`charger/<c>/decision`, retained)."""
 
     charger: Identifier
-    at: AwareDatetime
+    at: Moment
     mode: Mode
-    priority: int
+    priority: Annotated[int, Field(ge=1, le=9)]
     max_a: Offer = Field(description="the user's own ceiling, A")
     target_a: Offer = Field(description="where the offer is heading, A")
     offer_a: Offer = Field(description="the offer now granted, A")
@@ -255,8 +268,8 @@ class LimitState(BaseModel):
 class SiteState(Message):
     """The site as the balancer sees it (`site/state`, retained)."""
 
-    at: AwareDatetime
-    epoch: int
+    at: Moment
+    epoch: Annotated[int, Field(ge=0, lt=2**53)]
     is_grid_fresh: bool
     grid_a: PerLine | None = None
     grid_w: Power | None = None
@@ -276,7 +289,7 @@ class ServiceStatus(Message):
     service: ServiceName
     is_online: bool
     version: Text
-    since: AwareDatetime | None = None
+    since: Moment | None = None
     detail: Text = ""
     policy_error: Text | None = Field(None, description="why the newest site.yaml was refused")
     is_sealed: bool | None = Field(
@@ -295,7 +308,7 @@ class Severity(StrEnum):
 class Event(Message):
     """What a person would want to know (`event`)."""
 
-    at: AwareDatetime
+    at: Moment
     service: ServiceName
     code: Identifier
     severity: Severity
@@ -307,7 +320,7 @@ class Event(Message):
 class HistoryRequest(Message):
     """A recorder that was away asks every service to say again what it said since (`history/request`)."""
 
-    since: AwareDatetime
+    since: Moment
 
 
 class SetResult(Message):

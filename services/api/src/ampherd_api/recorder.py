@@ -31,6 +31,9 @@ _SPOOL_LOOK_S: Final = 0.5
 """How often the stream is looked into; each look writes one transaction."""
 
 _MARK: Final = "recorded-until"
+_AHEAD: Final = timedelta(seconds=5)
+"""Clocks differ a little; a sender whose clock runs far ahead must not hide what the others say until then."""
+
 _OVERLAP: Final = timedelta(seconds=5)
 """Senders do not speak in step; asking for a little too much costs nothing."""
 
@@ -63,7 +66,8 @@ class Recorder:
             self._buffer.popleft()
             self._count("dropped")
         self._buffer.append(point)
-        self._newest = point.at if self._newest is None else max(point.at, self._newest)
+        if _is_said(point.at):
+            self._newest = point.at if self._newest is None else max(point.at, self._newest)
         self.counts["taken"] += 1
         self._news.set()
 
@@ -118,8 +122,9 @@ class Recorder:
         batch = [self._buffer[index] for index in range(min(_BATCH, len(self._buffer)))]
         try:
             await self._spool.append([encode(point) for point in batch])
-            if self._marks is not None and batch:
-                await self._marks.save(_MARK, max(point.at for point in batch).isoformat().encode())
+            newest = max((point.at for point in batch if _is_said(point.at)), default=None)
+            if self._marks is not None and newest is not None:
+                await self._marks.save(_MARK, newest.isoformat().encode())
         except StoreError as err:
             self._note_spool(is_up=False, why=str(err))
             return False
@@ -198,3 +203,8 @@ class Recorder:
         if is_up is not self.is_history_up:
             self.is_history_up = is_up
             (log.info("history_back") if is_up else log.warning("history_lost", error=why))
+
+
+def _is_said(at: datetime) -> bool:
+    """Whether a document of that time can have been said by now."""
+    return at <= utc_now() + _AHEAD
