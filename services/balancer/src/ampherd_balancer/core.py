@@ -300,6 +300,8 @@ class Balancer:
         return tuple(grants)
 
     def _hear_side(self, reading: Reading, now_s: float) -> bool:
+        if reading.meter not in self.policy.meters:
+            return False
         if reading.role is MeterRole.CHARGER:
             for desk in self.desks.values():
                 if desk.charger.meter == reading.meter:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 import structlog
 from ampherd_core.bus import Inbound, Outbound
 from ampherd_core.clock import SESSION, boot_s, utc_now
-from ampherd_core.messages import ChargerState, Grant, Reading, SetResult, Severity
+from ampherd_core.messages import ChargerState, Grant, GrantId, Reading, SetResult, Severity
 from ampherd_core.policy import Policy
 from ampherd_core.service import Environment, Service
 from ampherd_core.store import RedisStore, StoreError
@@ -40,6 +40,14 @@ _TURNS_NAME: Final = "turns"
 
 _GUARDED: Final = frozenset({"ampherd", "$SYS", "homeassistant"})
 """First levels of topics that somebody obeys or believes: ours, the broker's, the discovery of devices."""
+
+_HIGHEST_EPOCH: Final = 2**52
+"""Epochs count reigns. A higher one is a fault of its sender: the next leader's must still fit on the wire."""
+
+_WILDCARDS: Final = frozenset("+#\0")
+"""What a filter may have and a topic may not (MQTT 5, section 4.7)."""
+
+D = TypeVar("D", Reading, ChargerState, Grant)
 
 log = structlog.get_logger()
 
@@ -73,12 +81,12 @@ class BalancerService(Service):
         """One message; a grid reading is decided on at once."""
         levels = self.topics.parse(message.topic)
         match levels:
-            case ("meter", _, "reading") if not message.is_retained:
-                return self._hear_reading(message)
-            case ("charger", _, "state") if not message.is_retained:
-                self._hear_state(message)
-            case ("charger", _, "grant"):
-                self._hear_grant(message)
+            case ("meter", meter, "reading"):
+                return self._hear_reading(meter, message)
+            case ("charger", charger, "state") if not message.is_retained:
+                self._hear_state(charger, message)
+            case ("charger", charger, "grant"):
+                self._hear_grant(charger, message)
             case ("charger", charger, setting, "set") if not message.is_retained:
                 return self._hear_set(charger, setting, message)
         return None
@@ -163,15 +171,15 @@ class BalancerService(Service):
         log.info("standing_by", because=why)
         await self.tell("standing by")
 
-    async def _hear_reading(self, message: Inbound) -> None:
-        reading = self.wire.read_sealed(Reading, message)
+    async def _hear_reading(self, meter: str, message: Inbound) -> None:
+        reading = self._read(Reading, meter, message)
         if reading is None or self._core is None:
             return
         if self._core.hear_reading(reading, boot_s()) and reading.meter == self.policy.grid_meter:
             await self._decide()
 
-    def _hear_state(self, message: Inbound) -> None:
-        state = self.wire.read_sealed(ChargerState, message)
+    def _hear_state(self, charger: str, message: Inbound) -> None:
+        state = self._read(ChargerState, charger, message)
         if state is None:
             return
         if state.applied is not None:
@@ -179,13 +187,29 @@ class BalancerService(Service):
         if self._core is not None:
             self._core.hear_state(state, boot_s())
 
-    def _hear_grant(self, message: Inbound) -> None:
-        grant = self.wire.read_sealed(Grant, message)
+    def _hear_grant(self, charger: str, message: Inbound) -> None:
+        grant = self._read(Grant, charger, message)
         if grant is None:
             return
         self._highest_epoch = max(self._highest_epoch, grant.id.epoch)
         if self._core is not None:
             self._core.hear_grant(grant)
+
+    def _read(self, model: type[D], sender: str, message: Inbound) -> D | None:
+        """What the topic's owner says now; None after counting what is of another, of the past, or beyond reason."""
+        if message.is_retained:
+            self.wire.refuse("retained", message.topic, "what the broker remembers is no news")
+            return None
+        document = self.wire.read_sealed(model, message)
+        if document is None:
+            return None
+        if sender != (document.meter if isinstance(document, Reading) else document.charger):
+            self.wire.refuse("mismatch", message.topic, "the document names another sender than its topic")
+            return None
+        if _epoch(document) > _HIGHEST_EPOCH:
+            self.wire.refuse("epoch", message.topic, f"epoch {_epoch(document)}: no home has seen so many reigns")
+            return None
+        return document
 
     async def _decide(self) -> None:
         core = self._core
@@ -264,7 +288,7 @@ class BalancerService(Service):
         match self.topics.parse(topic):
             case ("reply", _, *_) | ("service", _, "reply", _):
                 return True
-        return topic.partition("/")[0] not in _GUARDED
+        return topic.partition("/")[0] not in _GUARDED and bool(topic) and not _WILDCARDS & set(topic)
 
     async def _keep_wishes(self) -> None:
         """Load what was not loaded, save what was not saved; what is stored is never replaced unread."""
@@ -297,3 +321,13 @@ class BalancerService(Service):
         except StoreError as err:
             self._are_wishes_saved = False
             log.debug("wishes_not_saved", error=str(err))
+
+
+def _epoch(document: Reading | ChargerState | Grant) -> int:
+    """The reign that it tells of; 0 where it tells of none."""
+    match document:
+        case Grant():
+            return document.id.epoch
+        case ChargerState(applied=GrantId() as applied):
+            return applied.epoch
+    return 0
