@@ -22,6 +22,7 @@ class Device:
     is_silent: bool = False
     is_deaf: bool = False
     breaks_exceptions: bool = False
+    swaps_reads: bool = False
     garbage: bytes | None = None
     on_write: Callable[[int, int], None] | None = None
     requests: list[Request] = field(default_factory=list)
@@ -52,6 +53,7 @@ class Device:
         wanted = range(address, address + count)
         if not all(place in self.registers for place in wanted):
             return self._refuse(function, 2)
+        function = 7 - function if self.swaps_reads else function
         return bytes((function, 2 * count)) + b"".join(self.registers[at].to_bytes(2, "big") for at in wanted)
 
     def _refuse(self, function: int, code: int) -> bytes:

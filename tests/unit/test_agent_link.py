@@ -6,11 +6,11 @@ import asyncio
 
 import pytest
 from ampherd_charger_agent.link import ModbusLink
-from ampherd_charger_agent.wallbox import AgentError, NoAnswerError, RefusedError, UnreachableError
+from ampherd_charger_agent.wallbox import AgentError, GarbledError, NoAnswerError, RefusedError, UnreachableError
 from ampherd_core.endpoint import parse_endpoint
 from ampherd_core.policy import CHARGER_TRANSPORTS
 
-from tests.support.modbus_devices import Device, DeviceServer, Framing
+from tests.support.modbus_devices import Device, DeviceServer, Framing, crc16
 from tests.support.wait import wait_for
 
 FRAMINGS: tuple[Framing, ...] = ("tcp", "rtu")
@@ -107,6 +107,34 @@ async def test_garbage_is_an_error_and_the_next_request_works(framing: Framing, 
         server.device.garbage = None
         assert await link.read_input(7, 2) == (7, 8)
         link.close()
+
+
+@pytest.mark.parametrize("framing", FRAMINGS)
+async def test_an_answer_to_another_function_is_no_answer(framing: Framing) -> None:
+    """Over RTU nothing but unit, function and count ties an answer to its request."""
+    async with DeviceServer(counting_device(), framing) as server:
+        link = link_to(server)
+        server.device.swaps_reads = True
+        with pytest.raises(GarbledError, match="function 4 was asked for, 3 came"):
+            await link.read_input(7, 2)
+        server.device.swaps_reads = False
+        assert await link.read_input(7, 2) == (7, 8)
+        link.close()
+
+
+@pytest.mark.parametrize("framing", FRAMINGS)
+async def test_a_function_that_nobody_knows_is_no_answer_and_leaves_no_trace(
+    framing: Framing, caplog: pytest.LogCaptureFixture
+) -> None:
+    body = bytes.fromhex("011700010203")
+    frame = bytes.fromhex("000100000006") + body if framing == "tcp" else body + crc16(body)
+    async with DeviceServer(counting_device(), framing) as server:
+        link = link_to(server)
+        server.device.garbage = frame
+        with pytest.raises(NoAnswerError):
+            await link.read_input(7, 2)
+        link.close()
+    assert not caplog.records
 
 
 async def test_nobody_there_is_unreachable_and_heals() -> None:

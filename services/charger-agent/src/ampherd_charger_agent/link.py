@@ -18,12 +18,12 @@ from typing import Final, TypeAlias
 
 from ampherd_core.cancellation import heed_cancellation
 from ampherd_core.endpoint import Endpoint, Transport
+from ampherd_core.modbus_frames import whole_rtu, whole_tcp
 from pymodbus import FramerType, ModbusException
 from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
 from pymodbus.exceptions import ConnectionException
 from pymodbus.pdu import ExceptionResponse, ModbusPDU
 
-from ampherd_charger_agent.frames import conformant_rtu, conformant_tcp
 from ampherd_charger_agent.wallbox import GarbledError, NoAnswerError, RefusedError, UnreachableError
 
 TIMEOUT_S: Final = 1.0
@@ -31,6 +31,10 @@ TIMEOUT_S: Final = 1.0
 
 _DEFAULT_BAUDRATE: Final = 9600
 """What SmartEVSE and Edgetech speak unless told otherwise."""
+
+_READ_HOLDING: Final = 3
+_READ_INPUT: Final = 4
+_WRITE: Final = 6
 
 COUNTERS: Final = ("requests", "timeouts", "refusals", "garbled", "reconnects")
 
@@ -57,20 +61,21 @@ class ModbusLink:
         """Function 4: exactly `count` registers from `address`; raises AgentError."""
         async with self._lock:
             client = await self._connected()
-            return await self._registers(client.read_input_registers(address, count=count, device_id=self._unit), count)
+            call = client.read_input_registers(address, count=count, device_id=self._unit)
+            return await self._registers(call, _READ_INPUT, count)
 
     async def read_holding(self, address: int, count: int) -> Sequence[int]:
         """Function 3: exactly `count` registers from `address`; raises AgentError."""
         async with self._lock:
             client = await self._connected()
             call = client.read_holding_registers(address, count=count, device_id=self._unit)
-            return await self._registers(call, count)
+            return await self._registers(call, _READ_HOLDING, count)
 
     async def write(self, address: int, value: int) -> None:
         """Function 6: one register; returns when the device has echoed the write; raises AgentError."""
         async with self._lock:
             client = await self._connected()
-            answer = await self._answer(client.write_register(address, value, device_id=self._unit))
+            answer = await self._answer(client.write_register(address, value, device_id=self._unit), _WRITE)
             if answer.address != address or list(answer.registers) != [value]:
                 raise self._garbled(f"the echo of a write to {address:#06x} differs")
 
@@ -80,13 +85,13 @@ class ModbusLink:
         if client is not None:
             client.close()
 
-    async def _registers(self, call: Awaitable[ModbusPDU], count: int) -> Sequence[int]:
-        answer = await self._answer(call)
+    async def _registers(self, call: Awaitable[ModbusPDU], function: int, count: int) -> Sequence[int]:
+        answer = await self._answer(call, function)
         if len(answer.registers) != count:
             raise self._garbled(f"{count} registers were asked for, {len(answer.registers)} came")
         return tuple(answer.registers)
 
-    async def _answer(self, call: Awaitable[ModbusPDU]) -> ModbusPDU:
+    async def _answer(self, call: Awaitable[ModbusPDU], function: int) -> ModbusPDU:
         """The one place that tells an answer from a failure; whatever does not end well closes the connection."""
         self.counters["requests"] += 1
         is_clean = False
@@ -107,6 +112,8 @@ class ModbusLink:
         if answer.isError():
             self.counters["refusals"] += 1
             raise RefusedError(answer.exception_code if isinstance(answer, ExceptionResponse) else 0)
+        if answer.function_code != function:
+            raise self._garbled(f"function {function} was asked for, {answer.function_code} came")
         return answer
 
     async def _connected(self) -> _Client:
@@ -141,7 +148,7 @@ class ModbusLink:
                 timeout=self._timeout_s,
                 retries=0,
                 reconnect_delay=0,
-                trace_packet=_mend_rtu,
+                trace_packet=_trace_rtu,
             )
         is_rtu = endpoint.transport is Transport.RTU_OVER_TCP
         return AsyncModbusTcpClient(
@@ -151,7 +158,7 @@ class ModbusLink:
             timeout=self._timeout_s,
             retries=0,
             reconnect_delay=0,
-            trace_packet=_mend_rtu if is_rtu else _mend_tcp,
+            trace_packet=_trace_rtu if is_rtu else _trace_tcp,
         )
 
     def _garbled(self, why: str) -> GarbledError:
@@ -160,9 +167,9 @@ class ModbusLink:
         return GarbledError(why)
 
 
-def _mend_rtu(is_sent: bool, data: bytes) -> bytes:
-    return data if is_sent else conformant_rtu(data)
+def _trace_rtu(is_sent: bool, data: bytes) -> bytes:
+    return data if is_sent else whole_rtu(data)
 
 
-def _mend_tcp(is_sent: bool, data: bytes) -> bytes:
-    return data if is_sent else conformant_tcp(data)
+def _trace_tcp(is_sent: bool, data: bytes) -> bytes:
+    return data if is_sent else whole_tcp(data)

@@ -15,6 +15,7 @@ from typing import Final
 import structlog
 from ampherd_core.clock import boot_s
 from ampherd_core.endpoint import Endpoint, Transport
+from ampherd_core.modbus_frames import whole_rtu, whole_tcp
 from pymodbus import FramerType
 from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
 from pymodbus.exceptions import ModbusException
@@ -34,6 +35,7 @@ _TIMEOUT_S: Final = 1.0
 """45 bytes at 9600 baud take 47 ms; the rest is the box's own time and a gateway's."""
 
 _CONNECT_S: Final = 5.0
+_READ_INPUT: Final = 4
 
 _Client = AsyncModbusTcpClient | AsyncModbusSerialClient
 
@@ -73,6 +75,9 @@ class SensorboxDriver:
         except ModbusException as err:
             self._port.counters[Count.TIMEOUT] += 1
             raise LinkError(f"the Sensorbox does not answer: {err}") from err
+        if response.function_code & 0x7F != _READ_INPUT:
+            self._port.counters[Count.UNPARSABLE] += 1
+            raise LinkError(f"the Sensorbox answers function {response.function_code}, which was not asked for")
         if response.isError():
             raise LinkError(f"the Sensorbox refuses to be read: exception {response.exception_code}")
         return response.registers
@@ -102,6 +107,7 @@ def _new_client(endpoint: Endpoint) -> _Client:
             timeout=_TIMEOUT_S,
             retries=0,
             reconnect_delay=0,
+            trace_packet=_trace_rtu,
         )
     is_rtu = endpoint.transport is Transport.RTU_OVER_TCP
     return AsyncModbusTcpClient(
@@ -111,7 +117,16 @@ def _new_client(endpoint: Endpoint) -> _Client:
         timeout=_TIMEOUT_S,
         retries=0,
         reconnect_delay=0,
+        trace_packet=_trace_rtu if is_rtu else _trace_tcp,
     )
+
+
+def _trace_rtu(is_sent: bool, data: bytes) -> bytes:
+    return data if is_sent else whole_rtu(data)
+
+
+def _trace_tcp(is_sent: bool, data: bytes) -> bytes:
+    return data if is_sent else whole_tcp(data)
 
 
 async def _connect(client: _Client, endpoint: Endpoint) -> None:
