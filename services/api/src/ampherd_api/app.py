@@ -5,7 +5,7 @@ from __future__ import annotations
 import mimetypes
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from fastapi import FastAPI, Request
@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from ampherd_api.context import Context, context_of
-from ampherd_api.documents import Failure
+from ampherd_api.documents import Failure, failures
 from ampherd_api.errors import RefusedError
 from ampherd_api.guard import Guard, content_policy
 from ampherd_api.routes import chargers, events, health, history, meters, metrics, policy, session, settings, state
@@ -23,15 +23,19 @@ from ampherd_api.routes import chargers, events, health, history, meters, metric
 PAGE: Final = Path(__file__).with_name("page")
 
 _ROUTERS: Final = (state, chargers, settings, meters, policy, history, events, session, health)
-_FAILURES: Final[dict[int | str, dict[str, Any]]] = {
-    status: {"model": Failure, "description": text}
-    for status, text in (
-        (401, "No token, or a wrong one."),
-        (403, "The token may not do this."),
-        (413, "The body is too large."),
-        (422, "The request says something impossible."),
-    )
-}
+_FAILURES: Final = failures(
+    {
+        400: "The request cannot be read.",
+        401: "No token, or a wrong one.",
+        403: "The token may not do this.",
+        404: "There is no such thing here.",
+        413: "The body is too large.",
+        422: "The request says something impossible.",
+        429: "Too many wrong tokens from this address.",
+        503: "What is needed for it is away.",
+    }
+)
+
 
 log = structlog.get_logger()
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from ampherd_core.messages import (
     ChargerState,
@@ -102,3 +103,8 @@ class Failure(Answer):
     error: str = Field(description="a code for programs")
     message: str = Field(description="a sentence for people")
     details: object = None
+
+
+def failures(texts: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
+    """These statuses as the OpenAPI document lists them."""
+    return {status: {"model": Failure, "description": text} for status, text in texts.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final, Literal
 
 from ampherd_core.clock import utc_now
@@ -27,6 +27,9 @@ _DRAWN_STEPS: Final = 1_500
 """As many as a wide chart has pixels: the step where none is asked for."""
 
 _STEPS_S: Final = (1, 5, 10, 60, 120, 300, 900, 3600, 6 * 3600, 24 * 3600)
+_LAST_S: Final = datetime(3000, 1, 1, tzinfo=UTC).timestamp()
+"""A step beyond the last years would leave the calendar."""
+
 _DEFAULT_SPAN: Final = timedelta(hours=24)
 
 
@@ -103,8 +106,8 @@ def _span(asked: Question) -> tuple[datetime, datetime, float]:
     """Whole steps around what was asked for; raises RefusedError for too many of them."""
     end_s = (asked.stop or utc_now()).timestamp()
     begin_s = asked.start.timestamp() if asked.start is not None else end_s - _DEFAULT_SPAN.total_seconds()
-    if not 0 <= begin_s < end_s:
-        raise RefusedError(422, "bad-range", "The start must lie before the stop.")
+    if not 0 <= begin_s < end_s <= _LAST_S:
+        raise RefusedError(422, "bad-range", "The start must lie before the stop, and both from 1970 to 2999.")
     step_s = asked.step or next((s for s in _STEPS_S if (end_s - begin_s) / s <= _DRAWN_STEPS), _STEPS_S[-1])
     first, last = math.floor(begin_s / step_s), math.ceil(end_s / step_s)
     if last - first > _MAX_STEPS:

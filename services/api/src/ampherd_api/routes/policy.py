@@ -13,12 +13,19 @@ from fastapi import APIRouter, Depends, Header, Request, Response
 
 from ampherd_api.access import reader, writer
 from ampherd_api.context import Ctx
-from ampherd_api.documents import Answer
+from ampherd_api.documents import Answer, failures
 from ampherd_api.errors import RefusedError
 
 router = APIRouter(prefix="/policy", tags=["policy"])
 
 _TEXT_BODY = {"requestBody": {"content": {"application/yaml": {"schema": {"type": "string"}}}, "required": True}}
+_NOT_REPLACED = failures(
+    {
+        409: "The file cannot be replaced from here.",
+        412: "The policy was changed since it was read.",
+        428: "Say which text was edited.",
+    }
+)
 
 
 class Fault(Answer):
@@ -67,7 +74,7 @@ async def check(context: Ctx, request: Request) -> Verdict:
     return await _verdict(context.policy.check, await request.body())
 
 
-@router.put("", dependencies=[Depends(writer)], openapi_extra=_TEXT_BODY)
+@router.put("", dependencies=[Depends(writer)], openapi_extra=_TEXT_BODY, responses=_NOT_REPLACED)
 async def replace(
     context: Ctx, request: Request, response: Response, if_match: Annotated[str | None, Header()] = None
 ) -> Verdict:

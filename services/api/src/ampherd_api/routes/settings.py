@@ -11,10 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ampherd_api.access import writer
 from ampherd_api.context import Context, Ctx
-from ampherd_api.documents import Answer
+from ampherd_api.documents import Answer, failures
 from ampherd_api.errors import RefusedError
 
-router = APIRouter(prefix="/chargers/{charger}", tags=["settings"], dependencies=[Depends(writer)])
+_NO_ANSWER = failures({504: "The balancer does not answer."})
+
+router = APIRouter(
+    prefix="/chargers/{charger}", tags=["settings"], dependencies=[Depends(writer)], responses=_NO_ANSWER
+)
 
 
 class _Setting(BaseModel):
