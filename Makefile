@@ -7,7 +7,7 @@ PACKAGES := libs/core services/meter services/balancer services/charger-agent se
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint types model bench lock test-deps clean
+.PHONY: help demo up test lint types model fuzz bench lock test-deps clean
 
 help:              ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## */\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -39,6 +39,9 @@ types: $(STAMP)    ## mypy, strict
 
 model: $(STAMP)    ## the grant protocol in every state; needs spin and gcc
 	$(BIN)/python -m pytest tests/model
+
+fuzz: $(STAMP)     ## a million hostile inputs for every edge; an hour, and var/fuzz keeps what breaks
+	$(BIN)/python -m tests.fuzz
 
 bench: $(STAMP)    ## what the README claims, measured
 	$(BIN)/python -m benchmarks

@@ -1,0 +1,285 @@
+"""Messages of the bus, as each service hears them: any topic, any payload."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
+from pathlib import Path
+from random import Random
+from typing import Final, Protocol
+from unittest.mock import patch
+from zlib import crc32
+
+from ampherd_core.bus import BrokerAddress, Inbound
+from ampherd_core.clock import SESSION, boot_s
+from ampherd_core.messages import Grant, HistoryRequest, Message, Reading
+from ampherd_core.policy import Policy
+from ampherd_core.policy_file import parse_policy
+from ampherd_core.service import Environment, Service
+from ampherd_core.topics import Topics, channels
+
+from docs.generator.examples import EXAMPLES
+from tests.fuzz.policies import SMALL
+from tests.fuzz.quiet import Ears, listening
+from tests.fuzz.recorded_bus import RecordedBus
+from tests.fuzz.target import TAKEN, Mutation, Outcome, promise
+
+RETAINED: Final = 1
+ASKS: Final = 2
+_NOWHERE: Final = "mqtt://127.0.0.1:1"
+
+_NASTY: Final[tuple[object, ...]] = (
+    None, True, "", [], {}, float("nan"), float("inf"), -1, -0.0, 0, 1, 5.9, 500.1, 1e308, 2**53, 2**63, 10**400,
+    "16", "NaN", "\ud800", "\0", "é" * 300, "x" * 70_000, [[]] * 50, "0001-01-01T00:00:00Z",
+    "9999-12-31T23:59:59-23:59", "2900-01-01T00:00:00Z", "12", "2026-01-01T00:00:00", "2026-02-30T00:00:00Z",
+    1_700_000_000, {"a": {"a": {"a": 1}}}, [1, 2, 3], [0, 0, 0, 0], "left", "grid", "connection", "../x", "+", "#",
+)  # fmt: skip
+
+
+class Listener(Protocol):
+    """One service under fuzzing."""
+
+    @property
+    def service(self) -> Service:
+        """It."""
+        ...
+
+    @property
+    def refused(self) -> Counter[str]:
+        """What it did not take, by cause."""
+        ...
+
+    def state(self) -> object:
+        """All that a message may change, in a form that compares."""
+        ...
+
+    def check(self, *, is_thorough: bool) -> None:
+        """Hold it against what it promises after each message."""
+        ...
+
+    async def live_on(self, number: int) -> None:
+        """Between messages: what keeps it in a state worth attacking."""
+        ...
+
+
+class Messages:
+    """One line of flags and topic, with the flag 2 a line with the response topic, then the payload."""
+
+    words: Sequence[bytes] = (
+        b'{"', b'":', b",", b"[", b"]", b"}", b"null", b"true", b"NaN", b"Infinity", b"-Infinity", b'"\\ud800"',
+        b"[" * 500, b'{"a":' * 300, b'"charger":"right",', b'"offer_a":6,', b'"schema_version":2,', b"1e400",
+        b"\xff\xfe", b"\0", b"/", b"+", b"#", b"$SYS/", b"ampherd/home/", b"backlog/", b"meter/", b"charger/",
+        b"/set", b"/reading",
+    )  # fmt: skip
+
+    def __init__(self, listener: Listener, ears: Ears, loop: asyncio.AbstractEventLoop) -> None:
+        self._listener = listener
+        self._ears = ears
+        self._loop = loop
+        self._number = 0
+        self.seeds: Sequence[bytes] = _seeds(listener.service.topics, listener.service.filters())
+        self.mutations: Sequence[Mutation] = (_in_json, _in_numbers, _in_numbers, _twice_in_json, _on_another_topic)
+
+    def feed(self, data: bytes) -> Outcome:
+        """One message."""
+        return self._loop.run_until_complete(self._feed(data))
+
+    async def _feed(self, data: bytes) -> Outcome:
+        self._number += 1
+        listener = self._listener
+        await listener.live_on(self._number)
+        before, counted = listener.state(), listener.refused.copy()
+        bus = listener.service.bus
+        assert isinstance(bus, RecordedBus)
+        await bus.hear(_inbound(data, self._number))
+        await asyncio.sleep(0)
+        listener.check(is_thorough=crc32(data) % 8 == 0)
+        causes = listener.refused - counted
+        if not causes:
+            return Outcome(TAKEN if listener.state() != before else "ignored")
+        cause = next(iter(causes))
+        is_untouched = listener.state() == before or cause == "response-topic"
+        promise(is_untouched, f"refused as {cause}, and yet it changed something")
+        promise(bool(self._ears.why), f"refused as {cause} without a word")
+        return Outcome(cause, self._ears.why)
+
+
+def small_site() -> Policy:
+    """The policy of every service here."""
+    return parse_policy(SMALL)
+
+
+def environment(directory: str) -> Environment:
+    """Settings that lead nowhere."""
+    path = Path(directory)
+    (path / "site.yaml").write_bytes(SMALL)
+    return Environment(
+        site=path / "site.yaml",
+        broker=BrokerAddress.parse(_NOWHERE),
+        redis_url="redis://127.0.0.1:1/0",
+        history_url=f"sqlite://{path}/history.db",
+        state_dir=path,
+    )
+
+
+class Opener(Protocol):
+    """Makes a listener; called within its event loop."""
+
+    def __call__(self, environment: Environment, policy: Policy) -> Listener: ...
+
+
+@contextmanager
+def hearing(opener: Opener) -> Iterator[Messages]:
+    """The target: a service without a broker, a store or a clock of its own."""
+    loop = asyncio.new_event_loop()
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        patch("ampherd_core.service.MqttBus", RecordedBus),
+        listening() as ears,
+    ):
+        loop.set_exception_handler(ears.note)
+
+        async def opened() -> Listener:
+            return opener(environment(directory), small_site())
+
+        listener = loop.run_until_complete(opened())
+        try:
+            yield Messages(listener, ears, loop)
+        finally:
+            loop.close()
+
+
+def _inbound(data: bytes, number: int) -> Inbound:
+    head, _, payload = data.partition(b"\n")
+    flags = head[0] if head else 0
+    response = None
+    if flags & ASKS:
+        asked, _, payload = payload.partition(b"\n")
+        response = asked.decode("utf-8", "replace")
+    now = b"%.6f" % boot_s()
+    payload = payload.replace(b"@SESSION", SESSION.encode()).replace(b'"@NOW"', now).replace(b'"@SEQ"', b"%d" % number)
+    topic = head[1:].decode("utf-8", "replace")
+    return Inbound(topic, payload[:65_537], bool(flags & RETAINED), response, b"\0\xff" if response else None)
+
+
+def _seeds(topics: Topics, filters: Sequence[str]) -> list[bytes]:
+    """Every document of the contract on its topic, and every setting; mostly what the service asks to hear."""
+    found: list[bytes] = []
+    for channel in channels():
+        if channel.model is None or not issubclass(channel.model, Message):
+            continue
+        topic = channel.topic.replace("{site}", topics.site).replace("{charger}", "left").replace("{meter}", "grid")
+        plain = json.loads(EXAMPLES[channel.model].to_json())
+        plain |= {"charger": "left"} if "charger" in plain and channel.model is not HistoryRequest else {}
+        for stamp in ("echo", "stamp"):
+            if stamp in plain:
+                session = {Grant: "@SESSION", Reading: "true"}.get(channel.model, "true-left")
+                plain[stamp] = {"session": session, "at_s": "@NOW"}
+        if channel.model is Grant:
+            plain["id"] = {"epoch": 7, "seq": "@SEQ"}
+        found.append(f"0{topic.replace('{service}', 'balancer')}\n{json.dumps(plain)}".encode())
+    heard = [seed for seed in found if any(_fits(each, seed[1:].partition(b"\n")[0].decode()) for each in filters)]
+    for setting, value in (("mode", "off"), ("max_current", "13"), ("priority", '{"value": 2}'), ("plan", "{}")):
+        found.append(f"0{topics.set('left', setting)}\n{value}".encode())
+        found.append(f"2{topics.set('left', setting)}\nguest/reply\n{value}".encode())
+    return found + heard * (100 // len(heard))
+
+
+def _fits(topic_filter: str, topic: str) -> bool:
+    wanted, given = topic_filter.split("/"), topic.split("/")
+    return len(wanted) == len(given) and all(one in {"+", two} for one, two in zip(wanted, given, strict=True))
+
+
+def _in_json(random: Random, data: bytes) -> bytes:
+    """Spoil one value of the document."""
+    head, _, payload = data.rpartition(b"\n")
+    try:
+        plain = json.loads(payload)
+    except (ValueError, RecursionError):
+        return data
+    for _ in range(random.choice((1, 1, 2))):
+        holder, key = _some_place(random, {"": plain})
+        value = _nasty(random, holder[key])
+        if random.random() < 0.15 and isinstance(holder, dict) and key:
+            del holder[key]
+        elif key == "":
+            plain = value
+        else:
+            holder[key] = value
+    try:
+        return head + b"\n" + json.dumps(plain).encode()
+    except (ValueError, RecursionError):
+        return data
+
+
+def _in_numbers(random: Random, data: bytes) -> bytes:
+    """Say the same with other numbers."""
+    head, newline, payload = data.rpartition(b"\n")
+
+    def other(match: re.Match[bytes]) -> bytes:
+        if random.random() < 0.7:
+            return match[0]
+        return random.choice(
+            (b"0", b"-1", b"5.99", b"6", b"16", b"16.01", b"499.9", b"1e3", b"%g" % random.uniform(-30, 60))
+        )
+
+    return head + newline + re.sub(rb"(?<=: )-?\d+(\.\d+)?(?=[,}])", other, payload)
+
+
+def _some_place(random: Random, holder: object) -> tuple[dict[object, object], object]:
+    while True:
+        assert isinstance(holder, dict | list)
+        key = random.choice(list(holder)) if isinstance(holder, dict) else random.randrange(len(holder))
+        inner = holder[key]
+        if not (isinstance(inner, dict | list) and inner) or random.random() < 0.15:
+            return holder, key  # type: ignore[return-value]
+        holder = inner
+
+
+def _nasty(random: Random, value: object) -> object:
+    if isinstance(value, int | float) and not isinstance(value, bool) and random.random() < 0.5:
+        try:
+            return value * random.choice((-1, 0.5, 1.001, 10, 1e6)) + random.choice((-1, 0, 0.1, 1))
+        except OverflowError:
+            return 0
+    return deepcopy(random.choice(_NASTY))
+
+
+def _twice_in_json(random: Random, data: bytes) -> bytes:
+    """Say one field twice, with another value."""
+    head, _, payload = data.rpartition(b"\n")
+    if not payload.startswith(b"{"):
+        return data
+    key = random.choice((b"charger", b"meter", b"offer_a", b"id", b"stamp", b"schema_version", b"phases", b"drawn_a"))
+    return head + b'\n{"' + key + b'":' + json.dumps(deepcopy(random.choice(_NASTY))).encode() + b"," + payload[1:]
+
+
+def _on_another_topic(random: Random, data: bytes) -> bytes:
+    """The same, retained, asking for an answer, or from someone else."""
+    head, newline, payload = data.partition(b"\n")
+    levels = head[1:].split(b"/")
+    others = (
+        b"left",
+        b"right",
+        b"grid",
+        b"bay",
+        b"attic",
+        b"+",
+        b"",
+        b"x" * 300,
+        b"\xff",
+        b"state",
+        b"set",
+        b"\0",
+        b"home",
+    )
+    levels[random.randrange(len(levels))] = random.choice(others)
+    flags = random.choice((b"0", b"0", b"1", b"2"))
+    asked = random.choice((b"guest/reply\n", b"ampherd/home/charger/left/grant\n", b"a/+/#\n", b"\n", b"$SYS/x\n"))
+    return flags + b"/".join(levels) + newline + (asked if flags == b"2" and head[:1] != b"2" else b"") + payload
