@@ -56,6 +56,29 @@ def test_a_lowering_in_the_silence_starts_it_anew_without_a_read() -> None:
     assert pacer.gate(9.0) is Gate.OPEN
 
 
+@given(last_grant_s=st.floats(8, 40), read_takes_s=st.floats(0, 1.5))
+def test_the_gate_is_never_shut_when_the_lease_lapses(last_grant_s: float, read_takes_s: float) -> None:
+    """Grants come every second until `last_grant_s`, each for 10 s; the lapse must find a gate for its fallback."""
+    pacer, now_s, lapse_s = BurstPacer(), 0.0, 10.0
+    while now_s < lapse_s:
+        lapse_s = min(now_s // 1, last_grant_s) + 10.0
+        if pacer.next_read_s(now_s, lapse_s) <= now_s:
+            pacer.read(now_s, now_s + read_takes_s)
+            now_s += read_takes_s
+        now_s += 0.05
+    assert pacer.gate(now_s) is not Gate.SHUT
+
+
+def test_a_short_lease_makes_reads_rarer_and_never_stops_them() -> None:
+    pacer, reads, now_s = BurstPacer(), 0, 0.0
+    while now_s < 60:
+        if pacer.next_read_s(now_s, now_s + 5.0) <= now_s:
+            pacer.read(now_s, now_s + 0.1)
+            reads += 1
+        now_s += 0.05
+    assert reads >= 4
+
+
 @given(st.lists(st.tuples(st.floats(0.05, 3), st.booleans()), min_size=50, max_size=200))
 def test_however_urgent_the_wallbox_gets_its_silence(wishes: list[tuple[float, bool]]) -> None:
     """Whoever talks as often as the gate lets them leaves a silence of 6 s in every stretch of 10 s and a burst."""

@@ -90,7 +90,9 @@ class Attendant:
 
     async def _keep_reading(self) -> None:
         while True:
-            wait_s = max(self._pacer.next_read_s(boot_s()), self._retry_at_s) - boot_s()
+            now_s = boot_s()
+            lapse_s = now_s + self._loop.lease_left_s(now_s)
+            wait_s = max(self._pacer.next_read_s(now_s, lapse_s), self._retry_at_s) - now_s
             if wait_s > 0:
                 await self._nap(min(wait_s, TICK_S))
                 continue

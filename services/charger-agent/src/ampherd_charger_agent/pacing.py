@@ -31,8 +31,8 @@ class Pacer(Protocol):
         """Which writes may go on the wire now."""
         ...
 
-    def next_read_s(self, now_s: float) -> float:
-        """When the next read is due; not after `now_s` means now."""
+    def next_read_s(self, now_s: float, lapse_s: float = -math.inf) -> float:
+        """When the next read is due, not after `now_s` means now; the lease in force lapses at `lapse_s`."""
         ...
 
     def wrote(self, now_s: float) -> None:
@@ -60,7 +60,7 @@ class SteadyPacer:
         """Always open."""
         return Gate.OPEN
 
-    def next_read_s(self, now_s: float) -> float:  # noqa: ARG002 - the protocol's signature
+    def next_read_s(self, now_s: float, lapse_s: float = -math.inf) -> float:  # noqa: ARG002 - the protocol's signature
         """A period after the last read, a moment after a write."""
         return self._next_read_s
 
@@ -86,6 +86,9 @@ class BurstPacer:
     SILENCE_S: Final = 6.0
     READ_AFTER_S: Final = 7.0
     STARVED_S: Final = 10.0
+    SHUT_AFTER_S: Final = STARVED_S - SILENCE_S - 0.5
+    SHUT_UNTIL_S: Final = BURST_S + SILENCE_S
+    """Between the two after a burst has begun not even a fallback may be written (with half a second to notice it)."""
 
     def __init__(self) -> None:
         self._began_s = -math.inf
@@ -99,11 +102,13 @@ class BurstPacer:
         would_wait_s = now_s + self.SILENCE_S - self._began_s
         return Gate.LOWER_ONLY if would_wait_s <= self.STARVED_S else Gate.SHUT
 
-    def next_read_s(self, now_s: float) -> float:
-        """Once in each burst; else after the silence."""
+    def next_read_s(self, now_s: float, lapse_s: float = -math.inf) -> float:
+        """Once in each burst; else after the silence, and not where the lease would lapse while the gate is shut."""
         if not self._has_read and now_s - self._began_s <= self.BURST_S:
             return now_s
-        return self._ended_s + self.READ_AFTER_S
+        due_s = self._ended_s + self.READ_AFTER_S
+        would_be_shut = self.SHUT_AFTER_S < lapse_s - max(due_s, now_s) < self.SHUT_UNTIL_S
+        return min(lapse_s - self.SHUT_AFTER_S, due_s + self.READ_AFTER_S) if would_be_shut else due_s
 
     def wrote(self, now_s: float) -> None:
         """Part of the burst, or the start of one."""
