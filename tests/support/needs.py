@@ -44,6 +44,12 @@ def needs_program(name: str) -> str:
     return find_program(name) or lacking(name)
 
 
+def needs_library(name: str) -> str:
+    """The path of a library to preload; skips the test, or fails it where all are required."""
+    found = next((str(path) for path in sorted(Path("/usr/lib").glob(f"**/lib{name}.so.1"))), None)
+    return found or lacking(f"lib{name}")
+
+
 def needs_docker() -> None:
     """Skip (or fail) unless a Docker engine answers, or one can be started here by this user."""
     if not (engine_answers() or engine_can_start()):

@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import yaml
 from ampherd_core.policy import Policy
+from ampherd_embedded.broker import BrokerKind
 from ampherd_embedded.demo import SimulatedSite
 from ampherd_embedded.program import Program
 from ampherd_embedded.stack import Options, Running, running
@@ -74,12 +75,12 @@ class WholeSite:
         os.kill(pid, number)
         return pid
 
-    async def is_well(self) -> bool:
-        """Whether the page answers, and meter and wallboxes were heard in the last seconds."""
+    async def is_well(self, fresh_s: float = FRESH_S) -> bool:
+        """Whether the page answers, and balancer, meter and wallboxes were heard in the last `fresh_s` seconds."""
         try:
             state = (await self.api.get("/api/state")).raise_for_status().json()
             ages = [view["state_age_s"] for view in (*state["chargers"].values(), state["site"])]
-            return bool(state["site"]["state"]["is_grid_fresh"] and max(ages) < FRESH_S)
+            return bool(state["site"]["state"]["is_grid_fresh"] and max(ages) < fresh_s)
         except (httpx.HTTPError, KeyError, TypeError):
             return False
 
@@ -113,7 +114,11 @@ class WholeSite:
 
 @contextlib.asynccontextmanager
 async def whole_site(
-    directory: Path, scenario: Mapping[str, object], *, policy: Mapping[str, object] | None = None
+    directory: Path,
+    scenario: Mapping[str, object],
+    *,
+    policy: Mapping[str, object] | None = None,
+    broker: BrokerKind = BrokerKind.IOTCORE,
 ) -> AsyncIterator[WholeSite]:
     """Run a scenario (as in its YAML) with every service; `policy` replaces whole sections of the site's policy."""
     directory.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 - a test may wait for its disk
@@ -131,7 +136,7 @@ async def whole_site(
             Policy.model_validate(document)
             simulated.site.write_text(yaml.safe_dump(document), encoding="utf-8")
 
-    options = Options(site=simulated.site, data_dir=data_dir, http_port=0, quiet=True)
+    options = Options(site=simulated.site, data_dir=data_dir, http_port=0, broker=broker, quiet=True)
     ports_file = simulated.ports_file
     arguments = (str(scenario_file), "--ports-file", str(ports_file), "--truth", str(truth_file))
     command = (sys.executable, "-m", "ampherd_simulator", *arguments)

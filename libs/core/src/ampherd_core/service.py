@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TextIO, cast
 
 import structlog
 
@@ -324,9 +324,23 @@ def configure_logs(service: str) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level if isinstance(level, int) else logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Log())),
     )
     structlog.contextvars.bind_contextvars(service=service)
+
+
+class _Log:
+    """Standard error, whose failures nobody hears of: a full disk must not end the service that guards the fuse."""
+
+    def write(self, text: str) -> None:
+        """Write what can be written."""
+        with contextlib.suppress(OSError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        """Write it now."""
+        with contextlib.suppress(OSError):
+            sys.stderr.flush()
 
 
 def _version() -> str:
