@@ -59,6 +59,7 @@ class Run:
     now_s: float = STARTED_S
     seq: int = 10
     lease_ends_s: float = STARTED_S + START_GRACE_S
+    granted_a: float | None = None
     written_a: float | None = None
     written_at_s: float = STARTED_S
     last_seen: Snapshot | None = None
@@ -79,7 +80,7 @@ class Run:
         if self.loop.hear(message, self.now_s) is Verdict.ACCEPTED:
             self.seq = max(self.seq, message.id.seq)
             self.lease_ends_s = max(self.lease_ends_s, at_s + LEASE_S)
-            self.offers[(epoch, message.id.seq)] = offer_a
+            self.offers[(epoch, message.id.seq)] = self.granted_a = offer_a
 
     def saw(self, offer_a: float, drawn_a: float, iec_state: IecState, resolution_a: float) -> None:
         self.last_seen = Snapshot(
@@ -104,6 +105,8 @@ class Run:
             assert order.offer_a <= self.policy.max_a
             assert order.offer_a == 0 or order.offer_a >= self.policy.min_a
             self.written_a, self.written_at_s = order.offer_a, self.now_s
+            if self.granted_a is not None and self.loop.lease_left_s(self.now_s) > 0:
+                assert order.offer_a <= self.granted_a, "never more than the grant in force"
             if self.now_s >= self.lease_ends_s:
                 assert order.offer_a <= fallback_a
         elif self.now_s >= self.lease_ends_s and self.last_seen is not None:

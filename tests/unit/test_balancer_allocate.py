@@ -209,6 +209,51 @@ def test_more_room_never_serves_fewer_from_the_head_on(
         assert sorted(after.values()) >= [offer_a - 1e-5 for offer_a in sorted(before.values())]
 
 
+def merit(cars: Sequence[Car], offers: Mapping[str, float]) -> list[tuple[bool, int, list[bool]]]:
+    """Who is served, as the order compares it: class by class the head, then how many, then who is further ahead."""
+    rows = []
+    for key in sorted({car.admission_class for car in cars}):
+        queue = sorted((car for car in cars if car.admission_class == key), key=lambda car: car.rank)
+        flags = [offers[car.id] > 0 for car in queue]
+        rows.append((flags[0], sum(flags), flags))
+    return rows
+
+
+@settings(max_examples=400, deadline=None)
+@given(sites(), st.integers(0, 5), st.integers(1, 20))
+def test_more_room_never_worsens_who_is_served_nor_the_least_share(
+    site: tuple[list[Car], list[Limit]], which: int, more_a: int
+) -> None:
+    """What is true of "more room never gives anyone less": what was possible stays so, and the best is no worse.
+
+    The plain form is false; the next test has the two ways in which it is.
+    """
+    cars, limits = site
+    which %= len(limits)
+    wider = [Limit(x.code, x.room_a + more_a * (i == which), x.weights) for i, x in enumerate(limits)]
+    before, after = allocate(cars, limits).offers, allocate(cars, wider).offers
+    assert merit(cars, after) >= merit(cars, before)
+    if merit(cars, after) == merit(cars, before):
+        first = min(car.priority if not car.is_standby else 99 for car in cars)
+        top = [car.id for car in cars if car.priority == first and not car.is_standby]
+        pairs = zip(sorted(after[car] for car in top), sorted(before[car] for car in top), strict=True)
+        changed = next(((x, y) for x, y in pairs if abs(x - y) > 1e-5), (0.0, 0.0))
+        assert changed[0] >= changed[1], "the least share of the first class is the first to grow"
+
+
+def test_more_room_may_serve_fewer_and_may_give_one_less() -> None:
+    """The head of the queue comes before the number; and equals share what one of them could not use before."""
+    head, b, c = Car("a", 8, 16, rank=0), Car("b", 6, 16, rank=1), Car("c", 6, 16, rank=2)
+    blocked = allocate([head, b, c], [mains(7, "a", "b"), mains(8, "a", "c")]).offers
+    assert blocked == pytest.approx({"a": 0, "b": 7, "c": 8})
+    freed = allocate([head, b, c], [mains(8, "a", "b"), mains(8, "a", "c")]).offers
+    assert freed == pytest.approx({"a": 8, "b": 0, "c": 0})
+
+    held = allocate([A, B], [mains(20, "a", "b"), mains(7, "a")]).offers
+    assert held == pytest.approx({"a": 7, "b": 13})
+    assert allocate([A, B], [mains(20, "a", "b"), mains(16, "a")]).offers == pytest.approx({"a": 10, "b": 10})
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.integers(1, 4), st.integers(0, 60), st.integers(1, 20))
 def test_more_room_on_one_limit_for_all_lowers_nobody(count: int, room_a: int, more_a: int) -> None:

@@ -8,6 +8,7 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
+import yaml
 from ampherd_core.messages import SUPPORTED_MODES, Mode
 from ampherd_core.policy import Policy
 from ampherd_core.policy_check import check, warnings
@@ -572,6 +573,46 @@ def test_a_policy_that_runs_never_oversells_with_all_leases_lapsed(amps: list[fl
     load = {line: sum(f for f, on in zip(fallbacks, lines, strict=True) if line in on) for line in ("L1", "L2", "L3")}
     is_safe = not any(fallbacks) or all(house_a + amps_on <= 24 for amps_on in load.values())
     assert isinstance(_outcome(text.encode()), Policy) == is_safe
+
+
+homes = st.fixed_dictionaries(
+    {
+        "version": st.just(1),
+        "connection": st.fixed_dictionaries(
+            {"rating_a": st.integers(16, 80), "margin_a": st.floats(0, 5), "wiring": st.sampled_from(["star", "delta"])}
+        ),
+        "meters": st.just({"grid": {"role": "grid", "driver": "dsmr", "source": "tcp://host:1"}}),
+        "chargers": st.dictionaries(
+            st.from_regex(r"\A[a-z0-9][a-z0-9-]{0,31}\Z"),
+            st.fixed_dictionaries(
+                {
+                    "driver": st.sampled_from(["edgetech", "smartevse-v2"]),
+                    "link": st.integers(1, 65_535).map(lambda port: f"tcp://host:{port}"),
+                    "lines": st.permutations(["L1", "L2", "L3"]),
+                    "name": st.text(max_size=80),
+                    "priority": st.integers(1, 9),
+                    "mode": st.sampled_from(["off", "fast", "solar"]),
+                }
+            ),
+            max_size=4,
+        ),
+    }
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(homes)
+def test_a_policy_that_runs_is_the_same_after_a_round_trip(home: dict[str, object]) -> None:
+    """Whatever a name is, written as YAML and read again it is that name; and a second check finds nothing new."""
+    outcome = _outcome(yaml.safe_dump(home, allow_unicode=True).encode())
+    if isinstance(outcome, Policy):
+        again = yaml.safe_dump(outcome.model_dump(mode="json", exclude_none=True), allow_unicode=True).encode()
+        assert _outcome(again) == outcome
+        assert {name: home["chargers"][name]["name"] for name in outcome.chargers} == {  # type: ignore[index]
+            name: charger.name for name, charger in outcome.chargers.items()
+        }
+    else:
+        assert all(fault.field and fault.reason and fault.remedy for fault in outcome)
 
 
 def _outcome(data: bytes) -> Policy | tuple[PolicyFault, ...]:

@@ -110,6 +110,23 @@ def test_crc_of_the_standard_check_string() -> None:
     assert crc16(b"123456789") == 0xBB3D
 
 
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.binary(max_size=200).map(lambda noise: noise.replace(b"/", b"").replace(b"!", b"")), max_size=6))
+def test_noise_between_telegrams_costs_none_of_them(noises: list[bytes]) -> None:
+    wanted = [telegram(second) for second in range(len(noises))]
+    found, _ = frame_all(b"".join(noise + good for noise, good in zip(noises, wanted, strict=True)))
+    assert found == [good[:-6].decode() for good in wanted]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(0, 8 * len(GOOD) - 1))
+def test_no_flipped_bit_is_ever_believed(place: int) -> None:
+    spoilt = bytearray(GOOD)
+    spoilt[place // 8] ^= 1 << place % 8
+    found, _ = frame_all(bytes(spoilt), needs_crc=True)
+    assert found in ([], [GOOD[:-6].decode()])
+
+
 PIECES = st.one_of(
     st.binary(max_size=40),
     st.sampled_from(
