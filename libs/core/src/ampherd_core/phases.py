@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from enum import StrEnum
 from typing import Final, TypeAlias
 
@@ -17,13 +17,11 @@ class Line(StrEnum):
     L2 = "L2"
     L3 = "L3"
 
-    @property
-    def place(self) -> int:
+    def __init__(self, name: str) -> None:
+        self.place: Final = int(name.removeprefix("L")) - 1
         """The line's place in a `Phases` tuple: 0, 1 or 2."""
-        return _INDEX[self]
 
 
-_INDEX: Final = {Line.L1: 0, Line.L2: 1, Line.L3: 2}
 LINES: Final = (Line.L1, Line.L2, Line.L3)
 ZERO: Final[Phases] = (0.0, 0.0, 0.0)
 
@@ -44,11 +42,15 @@ def subtract(a: Phases, b: Phases) -> Phases:
     return a[0] - b[0], a[1] - b[1], a[2] - b[2]
 
 
-def on_lines(lines: Iterable[Line], value: float) -> Phases:
+def most(a: Phases, b: Phases) -> Phases:
+    """The larger of the two on every line."""
+    return max(a[0], b[0]), max(a[1], b[1]), max(a[2], b[2])
+
+
+def on_lines(lines: Collection[Line], value: float) -> Phases:
     """`value` on each of `lines`, 0 on the others."""
-    chosen = {line.place for line in lines}
     return (
-        value if 0 in chosen else 0.0,
-        value if 1 in chosen else 0.0,
-        value if 2 in chosen else 0.0,
+        value if Line.L1 in lines else 0.0,
+        value if Line.L2 in lines else 0.0,
+        value if Line.L3 in lines else 0.0,
     )
