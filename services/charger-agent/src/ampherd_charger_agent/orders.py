@@ -109,7 +109,7 @@ class Orders:
         """The highest order of those that may not show yet, A; None for a wallbox that shows them at once."""
         while self._written and now_s >= self._written[0][0] + self._settle_s:
             self._written.popleft()
-        return max((offer_a for _, offer_a in self._written), default=None)
+        return max([offer_a for _, offer_a in self._written]) if self._written else None
 
     def judge(self, seen: Snapshot) -> bool:
         """Hold the order against a later read; True when the wallbox just turned out to be deaf."""

@@ -69,12 +69,11 @@ class SafetyLoop:
         self._notices: list[Notice] = []
 
     def hear(self, grant: Grant, now_s: float) -> Verdict:
-        """Take a grant, or say why not; a refused grant changes nothing."""
+        """Take a grant for the next decision, or say why not; a refused grant changes nothing."""
         self._notice_gap(now_s)
         verdict = self._lease.hear(grant, self._charger, self._lease_s, now_s)
         if verdict is Verdict.ACCEPTED:
             self._had_lease = True
-            self._name_applied(now_s)
         return verdict
 
     def saw(self, snapshot: Snapshot, now_s: float) -> None:
@@ -90,7 +89,9 @@ class SafetyLoop:
         if before is not None:
             self._notice_reboot(before, snapshot)
         self._watch_car(snapshot, now_s)
-        self._name_applied(now_s)
+        grant = self._granted(now_s)
+        if grant is not None and grant.id is not self._applied:
+            self._name_applied(grant, self._allowed_a(grant.offer_a))
 
     def missed(self, now_s: float, why: str) -> None:  # noqa: ARG002 - every input of the loop carries its time
         """The link is lost: an order that is under way may not have arrived."""
@@ -108,20 +109,23 @@ class SafetyLoop:
         self._notice_gap(now_s)
         self._decided_s = now_s
         self._notice_lapse(now_s)
-        wanted_a = self._wanted_a(now_s)
-        if wanted_a is None or not self._orders.needs(wanted_a, self._reachable, now_s):
-            self._name_applied(now_s)
+        grant = self._granted(now_s)
+        wanted_a = self._wanted_a(grant, now_s)
+        if wanted_a is None:
+            return None
+        if not self._orders.needs(wanted_a, self._reachable, now_s):
+            if grant is not None:
+                self._name_applied(grant, wanted_a)
             return None
         is_urgent = self._orders.is_lowering(wanted_a, self._snapshot)
         if gate is Gate.SHUT or (gate is Gate.LOWER_ONLY and not is_urgent):
             return None
-        grant = self._granted(now_s)
         return self._orders.give(Order(wanted_a, is_urgent, now_s, grant.id if grant else None))
 
     def may_still_write(self, order: Order, now_s: float) -> bool:
         """Whether an order that had to wait is no higher than what is right now; else it counts as not written."""
         self._notice_gap(now_s)
-        wanted_a = self._wanted_a(now_s)
+        wanted_a = self._wanted_a(self._granted(now_s), now_s)
         if wanted_a is None:
             wanted_a = self._snapshot.offer_a if self._snapshot else 0.0
         is_right = order.offer_a <= wanted_a + EPSILON_A
@@ -188,9 +192,8 @@ class SafetyLoop:
         """Freshly started: the wallbox stays as it is until the first grant, for a short while."""
         return now_s < self._hold_until_s
 
-    def _wanted_a(self, now_s: float) -> float | None:
-        """The offer that should stand, A; None where the wallbox is left as it is."""
-        grant = self._granted(now_s)
+    def _wanted_a(self, grant: Grant | None, now_s: float) -> float | None:
+        """The offer that should stand under the grant in force, A; None where the wallbox is left as it is."""
         if grant is not None:
             return self._allowed_a(grant.offer_a)
         if not self._is_holding(now_s):
@@ -209,16 +212,13 @@ class SafetyLoop:
         whole_steps_a = round(math.floor(lowest_a / step_a + EPSILON_A) * step_a, 3)
         return whole_steps_a if whole_steps_a >= self._charger.min_a - EPSILON_A else 0.0
 
-    def _name_applied(self, now_s: float) -> None:
-        """Name the grant in force as applied once its offer is read back after the last write."""
-        grant = self._granted(now_s)
-        if grant is None or grant.id is self._applied:
-            return
-        if self._orders.is_obeyed and stands(self._reachable, self._allowed_a(grant.offer_a)):
+    def _name_applied(self, grant: Grant, offer_a: float) -> None:
+        """Name the grant in force as applied once its offer, as far as it is allowed, is read back."""
+        if self._orders.is_obeyed and stands(self._reachable, offer_a):
             self._applied = grant.id
 
     def _notice_raise(self, before: Snapshot, seen: Snapshot) -> None:
-        if self._orders.is_obeyed and seen.offer_a > before.offer_a and not stands(seen, before.offer_a):
+        if seen.offer_a > before.offer_a and self._orders.is_obeyed and not stands(seen, before.offer_a):
             text = f"the wallbox raised its offer from {before.offer_a:g} to {seen.offer_a:g} A by itself"
             self._tell("offer-raised", Severity.WARNING, text)
 
@@ -267,10 +267,8 @@ class SafetyLoop:
     def _error(self) -> str | None:
         link = f"the wallbox does not answer: {self._link_error}" if self._link is LinkHealth.LOST else None
         device = self._snapshot.error if self._snapshot else None
-        texts = (link, device, self._orders.complaint(self._snapshot), self._overdraw.text())
-        if not any(texts):
-            return None
-        return "; ".join(text for text in texts if text)[:_MAX_TEXT] or None
+        texts = link, device, self._orders.complaint(self._snapshot), self._overdraw.text()
+        return "; ".join([text for text in texts if text])[:_MAX_TEXT] or None
 
     def _tell(self, code: str, severity: Severity, text: str) -> None:
         self._notices.append(Notice(code, severity, text))
