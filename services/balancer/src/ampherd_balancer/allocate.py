@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations, groupby
-from typing import Final
+from typing import Final, NamedTuple
 
 EXACT_UP_TO: Final = 8
 """Subsets of this many cars are searched one by one; above it the queue's order decides greedily."""
@@ -21,8 +21,7 @@ _EPSILON_A: Final = 1e-6
 OWN_MAXIMUM: Final = "own-maximum"
 
 
-@dataclass(frozen=True, slots=True)
-class Car:
+class Car(NamedTuple):
     """One car that wants current: at least `min_a`, at most `max_a` (A per phase).
 
     `priority` 1 is served first; `rank` is its place in the queue among equals; a pinned car must not be stopped
@@ -45,8 +44,7 @@ class Car:
         return 0 if self.is_pinned else self.priority
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(NamedTuple):
     """A hard limit: the offers of its members, each times its weight, stay within `room_a`."""
 
     code: str

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
-from ampherd_core.phases import ZERO, Phases, add, each, subtract
+from ampherd_core.phases import ZERO, Phases, add, most, subtract
 
 from ampherd_balancer.traces import Peak, Trace
 
@@ -26,8 +25,7 @@ AHEAD_S: Final = 1.5
 """A wallbox may report this long after the meter what both saw: agents speak at least once a second."""
 
 
-@dataclass(frozen=True, slots=True)
-class Interval:
+class Interval(NamedTuple):
     """The rest of a node: at least `low`, at most `high`, and `likely` the most of the last while (A per line).
 
     While a car moves, `high` leaps up for a moment; what is to be shared among cars must not leap with it.
@@ -80,14 +78,14 @@ class House:
             return Interval(ZERO, ZERO, ZERO)
         while self._open and self._open[0][0] < now_s - AHEAD_S:
             at_s, load = self._open.popleft()
-            least, _ = _rest(load, drawn, at_s - self._back_s, at_s + AHEAD_S)
-            self._settled.note(at_s, subtract(least, unseen))
+            low, _ = _rest(load, drawn, at_s - self._back_s, at_s + AHEAD_S)
+            self._settled.note(at_s, subtract(low, unseen))
         at_s, load = self._latest
         low, high = _rest(load, drawn, at_s - self._back_s, now_s)
         peak = self._settled.most(now_s)
         if peak is None:
             return Interval(subtract(low, unseen), low, high)
-        return Interval(subtract(low, unseen), each(max, low, add(peak, unseen)), each(max, high, peak))
+        return Interval(subtract(low, unseen), most(low, add(peak, unseen)), most(high, peak))
 
 
 def _rest(load: Phases, drawn: Sequence[Trace], start_s: float, stop_s: float) -> tuple[Phases, Phases]:

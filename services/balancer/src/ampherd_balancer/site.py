@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ampherd_core.phases import LINES, Line, Phases, on_lines
@@ -24,13 +24,17 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """One line of one node that a charger uses: what stays true of its limit while its load changes."""
+    """Lines of one node that the same chargers use: what stays true of their limit while their load changes."""
 
-    code: str
     node_id: str
-    place: int
+    codes: Mapping[int, str]
     limit_a: float
     weights: Mapping[str, float]
+
+    def beside(self, other: Phases) -> Limit:
+        """The limit on the fullest of the lines, beside what they carry besides the chargers (A per line)."""
+        place = max(self.codes, key=other.__getitem__)
+        return Limit(self.codes[place], self.limit_a - other[place], self.weights)
 
 
 def nodes(policy: Policy) -> tuple[Node, ...]:
@@ -47,21 +51,17 @@ def nodes(policy: Policy) -> tuple[Node, ...]:
 
 
 def bounds(policy: Policy, tree: tuple[Node, ...], used: Mapping[str, tuple[Line, ...]]) -> tuple[Bound, ...]:
-    """One for each line of each node that a charger uses; `used` are the lines that each charger loads."""
+    """One for each set of chargers that load the same lines of a node; `used` are the lines that each charger loads."""
     found = []
     for node in tree:
+        together: dict[tuple[str, ...], dict[int, str]] = {}
         for line in policy.connection.lines:
-            weights = {charger_id: 1.0 for charger_id in node.chargers if line in used[charger_id]}
-            if weights:
-                found.append(Bound(f"{node.id}-{line.lower()}", node.id, line.place, node.limit_a, weights))
+            users = tuple([charger_id for charger_id in node.chargers if line in used[charger_id]])
+            together.setdefault(users, {})[line.place] = f"{node.id}-{line.lower()}"
+        found += [
+            Bound(node.id, codes, node.limit_a, dict.fromkeys(users, 1.0)) for users, codes in together.items() if users
+        ]
     return tuple(found)
-
-
-def limits(known: Sequence[Bound], others: Mapping[str, Phases]) -> tuple[Limit, ...]:
-    """The limits beside the load that each node carries besides its chargers (A per line)."""
-    return tuple(
-        [Limit(bound.code, bound.limit_a - others[bound.node_id][bound.place], bound.weights) for bound in known]
-    )
 
 
 def loads(policy: Policy, charger_id: str, drawn: Phases) -> Phases:
@@ -69,7 +69,7 @@ def loads(policy: Policy, charger_id: str, drawn: Phases) -> Phases:
 
     Between two lines of a connection without neutral one current flows in both, though the wallbox measures it once.
     """
+    if policy.connection.wiring is not Wiring.DELTA:
+        return drawn
     lines = policy.chargers[charger_id].lines
-    if policy.connection.wiring is Wiring.DELTA and len(lines) < len(LINES):
-        return on_lines(lines, max(drawn))
-    return drawn
+    return on_lines(lines, max(drawn)) if len(lines) < len(LINES) else drawn

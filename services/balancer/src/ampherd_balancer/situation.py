@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ampherd_core.phases import Phases
 
 from ampherd_balancer.allocate import Limit
 from ampherd_balancer.estimate import Interval
-from ampherd_balancer.site import Bound, Node, limits
+from ampherd_balancer.site import Bound, Node
 
 
-@dataclass(frozen=True, slots=True)
-class Situation:
+class Situation(NamedTuple):
     """The chargers and the limits as one decision sees them.
 
     Chargers that are `commanded` obey grants, those `wanting` want current too; `stuck_a` is what each commanded one
@@ -39,14 +38,14 @@ class Situation:
     @property
     def sure(self) -> Sequence[Limit]:
         """The limits under what the rest certainly is: for cuts."""
-        return limits(self.bounds, {node_id: rest.low for node_id, rest in self.rests.items()})
+        return [bound.beside(self.rests[bound.node_id].low) for bound in self.bounds]
 
     @property
     def likely(self) -> Sequence[Limit]:
         """The limits under what the rest lately was: for the target."""
-        return limits(self.bounds, {node_id: rest.likely for node_id, rest in self.rests.items()})
+        return [bound.beside(self.rests[bound.node_id].likely) for bound in self.bounds]
 
     @property
     def promised(self) -> Sequence[Limit]:
         """The limits under the most that the rest may be: for raises."""
-        return limits(self.bounds, self.others)
+        return [bound.beside(self.rests[bound.node_id].high) for bound in self.bounds]
