@@ -25,7 +25,12 @@ SPARE_A: Final = 1.0
 
 
 class Appetite:
-    """One car's habits since it was plugged in; feed it every fresh state."""
+    """One car's habits since it was plugged in; feed it every fresh state.
+
+    `lines` are the site lines that it uses, all wired ones until it has shown which; `cap_a` is the most that it makes
+    use of, None while that is not known; it `is_idle` once it was offered current for a while and took none: full, or
+    waiting for its own timer.
+    """
 
     def __init__(self, lines: tuple[Line, ...], timings: Timings) -> None:
         self._wired = lines
@@ -35,30 +40,15 @@ class Appetite:
 
     def forget(self) -> None:
         """Another car may come: every wired line may be used, and as much as the wallbox allows."""
-        self._lines = self._wired
+        self.lines = self._wired
         self._fewer_since_s: float | None = None
         self._unused_since_s: float | None = None
         self._most_drawn_a = 0.0
         self._idle_since_s: float | None = None
-        self._cap_a: float | None = None
-        self._is_idle = False
+        self.cap_a: float | None = None
+        self.is_idle = False
         self._probe_s = float("-inf")
         self._is_known = False
-
-    @property
-    def lines(self) -> tuple[Line, ...]:
-        """The site lines that the car uses, all wired ones until it has shown which."""
-        return self._lines
-
-    @property
-    def cap_a(self) -> float | None:
-        """The most that it makes use of, A; None while that is not known."""
-        return self._cap_a
-
-    @property
-    def is_idle(self) -> bool:
-        """It was offered current for a while and took none: full, or waiting for its own timer."""
-        return self._is_idle
 
     def heard(self, iec_state: IecState, offer_a: float, drawn: Phases | None, now_s: float) -> None:
         """One fresh state: what the wallbox offers and what the car draws per line (None without a meter)."""
@@ -78,35 +68,35 @@ class Appetite:
     def _note_idle(self, iec_state: IecState, offer_a: float, drawn_a: float | None, now_s: float) -> None:
         takes = iec_state.is_charging and (drawn_a is None or drawn_a > USED_ABOVE_A)
         if takes:
-            self._is_idle, self._idle_since_s = False, None
+            self.is_idle, self._idle_since_s = False, None
         elif offer_a <= 0:
             self._idle_since_s = None
-            if self._is_idle and now_s - self._probe_s >= self.timings.probe_every_s:
-                self._is_idle = False
+            if self.is_idle and now_s - self._probe_s >= self.timings.probe_every_s:
+                self.is_idle = False
         elif self._idle_since_s is None:
             self._idle_since_s = now_s
-        elif not self._is_idle and now_s - self._idle_since_s >= self.timings.reclaim_after_s:
-            self._is_idle, self._probe_s = True, now_s
+        elif not self.is_idle and now_s - self._idle_since_s >= self.timings.reclaim_after_s:
+            self.is_idle, self._probe_s = True, now_s
 
     def _note_lines(self, drawn: Phases, drawn_a: float, now_s: float) -> None:
         used = tuple([line for line in self._in_order if drawn[line.place] > USED_ABOVE_A])
-        if used == self._lines:
+        if used == self.lines:
             self._fewer_since_s = None
             return
-        if not set(used) <= set(self._lines):
-            self._lines = tuple(line for line in LINES if line in self._lines or line in used)
-        if drawn_a < SURE_ABOVE_A or len(used) >= len(self._lines):
+        if not set(used) <= set(self.lines):
+            self.lines = tuple(line for line in LINES if line in self.lines or line in used)
+        if drawn_a < SURE_ABOVE_A or len(used) >= len(self.lines):
             self._fewer_since_s = None
         elif self._fewer_since_s is None:
             self._fewer_since_s = now_s
         elif now_s - self._fewer_since_s >= SURE_AFTER_S:
-            self._lines, self._fewer_since_s = used, None
+            self.lines, self._fewer_since_s = used, None
 
     def _note_unused(self, offer_a: float, drawn_a: float, now_s: float) -> None:
-        if self._cap_a is not None and (
+        if self.cap_a is not None and (
             drawn_a > offer_a - SPARE_A / 2 or now_s - self._probe_s >= self.timings.probe_every_s
         ):
-            self._cap_a, self._unused_since_s = None, None
+            self.cap_a, self._unused_since_s = None, None
         if drawn_a >= offer_a - UNUSED_A:
             self._unused_since_s = None
         elif self._unused_since_s is None:
@@ -114,5 +104,5 @@ class Appetite:
         else:
             self._most_drawn_a = max(self._most_drawn_a, drawn_a)
             if now_s - self._unused_since_s >= self.timings.reclaim_after_s:
-                self._cap_a, self._probe_s = self._most_drawn_a + SPARE_A, now_s
+                self.cap_a, self._probe_s = self._most_drawn_a + SPARE_A, now_s
                 self._unused_since_s = None

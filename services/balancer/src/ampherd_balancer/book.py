@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from ampherd_core.messages import ChargerState, Grant, GrantId, LinkHealth, Stamp
+from ampherd_core.messages import ChargerState, Grant, GrantId, LinkHealth
 from ampherd_core.units import CAR_REACTION_S
 
 SILENT_AFTER_S: Final = 3.0
@@ -16,16 +16,6 @@ SILENT_AFTER_S: Final = 3.0
 
 NOISE_A: Final = 0.2
 """Two meters that see the same current differ by less; what a car draws above its offer counts from here on."""
-
-
-@dataclass(slots=True)
-class _Outstanding:
-    """A grant that the agent may still act on."""
-
-    id: GrantId
-    echo: Stamp
-    lease_s: float
-    offer_a: float
 
 
 @dataclass(slots=True)
@@ -46,7 +36,7 @@ class Book:
         self.car_lag_s = car_lag_s
         self.confirmed_a: float | None = None
         self.applied: GrantId | None = None
-        self._outstanding: list[_Outstanding] = []
+        self._outstanding: list[Grant] = []
         self._release: _Release | None = None
         self._raised_s = float("-inf")
         self.drawn_a = 0.0
@@ -54,12 +44,11 @@ class Book:
         self._is_metered = False
 
     def granted(self, grant: Grant) -> None:
-        """A grant was sent: from now on the agent may act on it."""
-        last = self._outstanding[-1] if self._outstanding else None
-        if last is not None and last.offer_a == grant.offer_a and last.echo == grant.echo:
-            last.id = grant.id
+        """A grant was sent: from now on the agent may act on it, and it stands for the one that it repeats."""
+        if self._outstanding and _is_repeat(self._outstanding[-1], grant):
+            self._outstanding[-1] = grant
         else:
-            self._outstanding.append(_Outstanding(grant.id, grant.echo, grant.lease_s, grant.offer_a))
+            self._outstanding.append(grant)
 
     def heard(self, state: ChargerState, drawn_a: float | None, now_s: float) -> None:
         """A fresh state; `drawn_a` is the most on any line, None where nothing measures it."""
@@ -121,7 +110,14 @@ class Book:
         return min(release.held_a, self.drawn_a) if is_sure else release.held_a
 
 
-def _may_act(grant: _Outstanding, state: ChargerState) -> bool:
+def _is_repeat(before: Grant, grant: Grant) -> bool:
+    """Whether `grant` says the same as the one before, and the agent may act on it for at least as long."""
+    if grant.offer_a != before.offer_a or grant.echo.session != before.echo.session:
+        return False
+    return grant.echo.at_s + grant.lease_s >= before.echo.at_s + before.lease_s
+
+
+def _may_act(grant: Grant, state: ChargerState) -> bool:
     if grant.echo.session != state.stamp.session:
         return False
     if state.applied is not None and state.applied.is_newer_than(grant.id):

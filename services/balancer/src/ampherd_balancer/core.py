@@ -55,7 +55,7 @@ class Balancer:
     def __init__(self, policy: Policy, *, epoch: int, now_s: float) -> None:
         self.policy = policy
         self.epoch = epoch
-        self._seq = 0
+        self._newest = GrantId(epoch=epoch, seq=0)
         self._began_s = now_s
         self._decided_s = now_s
         self.desks: dict[str, Desk] = {}
@@ -91,7 +91,7 @@ class Balancer:
         desk = self.desks.get(state.charger)
         if desk is None:
             return False
-        if state.applied is not None and state.applied.is_newer_than(GrantId(epoch=self.epoch, seq=self._seq)):
+        if state.applied is not None and state.applied.is_newer_than(self._newest):
             # Also a later grant of our own epoch, which we never gave: the store forgot that another reign had it.
             self.higher_epoch = max(self.higher_epoch or 0, state.applied.epoch)
         is_news = desk.hear(state, now_s)
@@ -118,10 +118,11 @@ class Balancer:
         return Outcome(self._grants(self._offers(situation, target, now_s), now_s), situation, target)
 
     def _situation(self, now_s: float) -> Situation:
+        strangers = [desk.id for desk in self.desks.values() if not desk.follows(self.epoch)]
         unseen: dict[str, Phases] = {}
         stuck_a: dict[str, float] = {}
         for desk in self.desks.values():
-            desk.is_lost = not (desk.follows(self.epoch) or now_s - self._began_s < FENCE_PATIENCE_S)
+            desk.is_lost = desk.id in strangers and now_s - self._began_s >= FENCE_PATIENCE_S
             if desk.is_reachable(now_s) and not desk.is_lost:
                 stuck_a[desk.id] = desk.stuck_a(now_s)
             else:
@@ -131,7 +132,7 @@ class Balancer:
         )
         return Situation(
             is_grid_fresh=CONNECTION not in stale,
-            is_fenced=self._is_fenced(unseen, now_s),
+            is_fenced=self._is_fenced(strangers, unseen, now_s),
             stale_nodes=stale,
             overloaded=[node for node in self.tree if self._is_emergency(node)],
             commanded=frozenset(stuck_a),
@@ -143,14 +144,14 @@ class Balancer:
 
     def _rest(self, node: Node, unseen: Mapping[str, Phases], stuck_a: Mapping[str, float], now_s: float) -> Interval:
         """What the node carries beside the current that grants can change now."""
-        hidden = _sum([unseen[charger] for charger in node.chargers if charger in unseen])
+        hidden = _sum([load for charger, load in unseen.items() if charger in node.chargers])
         seen = [self.desks[charger] for charger in node.chargers if charger not in unseen]
         if node.meter is None:
             reserve = (node.reserve_a,) * 3
             rest = Interval(reserve, reserve, reserve)
         else:
             rest = self.meters[node.meter].house.interval([desk.trace for desk in seen], hidden, now_s)
-        stuck = [on_lines(desk.lines, stuck_a[desk.id]) for desk in seen if stuck_a[desk.id] > 0]
+        stuck = [on_lines(desk.lines, stuck_a[desk.id]) for desk in seen if stuck_a[desk.id]]
         return rest.plus(_sum([hidden, *stuck]))
 
     def _bounds_of(self, commanded: Collection[str]) -> tuple[Bound, ...]:
@@ -161,10 +162,10 @@ class Balancer:
             self._bounds = bounds(self.policy, self.tree, dict(zip(self.desks, used, strict=True)))
         return self._bounds
 
-    def _is_fenced(self, unseen: Collection[str], now_s: float) -> bool:
+    def _is_fenced(self, strangers: Collection[str], unseen: Collection[str], now_s: float) -> bool:
         """Whether every charger follows this epoch, but for those that have stayed silent."""
         is_settled_in = now_s - self._began_s >= SETTLE_IN_S
-        return all(desk.follows(self.epoch) or (is_settled_in and desk.id in unseen) for desk in self.desks.values())
+        return not strangers or (is_settled_in and set(strangers) <= set(unseen))
 
     def _target(self, situation: Situation, now_s: float) -> Allocation:
         wanting = [desk for desk in self.desks.values() if desk.id in situation.wanting]
@@ -184,11 +185,11 @@ class Balancer:
         return allocation
 
     def _wants(self, desk: Desk, stale: Collection[str]) -> bool:
-        if desk.mode is Mode.OFF or desk.ceiling_a < desk.charger.min_a:
+        if not desk.is_connected and (desk.state is None or not desk.state.needs_standby):
             return False
         if stale and any(circuit in stale for circuit in self.policy.circuits_above(desk.id)):
             return False
-        return desk.is_connected or (desk.state is not None and desk.state.needs_standby)
+        return desk.mode is not Mode.OFF and desk.ceiling_a >= desk.charger.min_a
 
     def _car(self, desk: Desk, ranks: Mapping[str, int], now_s: float) -> Car:
         is_standby = desk.id not in ranks
@@ -293,8 +294,8 @@ class Balancer:
             offer_a = round(offers.get(desk.id, desk.granted_a), 3)
             if offer_a == desk.granted_a and now_s - desk.sent_s < REPEAT_S:
                 continue
-            self._seq += 1
-            grant = desk.grant(offer_a, GrantId(epoch=self.epoch, seq=self._seq), "", now_s)
+            self._newest = GrantId(epoch=self.epoch, seq=self._newest.seq + 1)
+            grant = desk.grant(offer_a, self._newest, "", now_s)
             if grant is not None:
                 grants.append(grant)
         return tuple(grants)

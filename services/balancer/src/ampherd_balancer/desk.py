@@ -37,6 +37,7 @@ class Desk:
         self.changed_s = now_s
         self.sent_s = float("-inf")
         self.is_lost = False
+        self._is_reached = False
         self.first_seq = 0
         self._former: deque[tuple[float, float]] = deque()
         self._sender = Sender()
@@ -83,19 +84,14 @@ class Desk:
         return self.appetite.lines
 
     @property
-    def iec_state(self) -> IecState | None:
-        """The state of the vehicle interface, None until heard."""
-        return self.state.iec_state if self.state is not None else None
-
-    @property
     def is_connected(self) -> bool:
         """Whether a car is plugged in, as far as is known."""
-        return self.iec_state in _CONNECTED
+        return self.state is not None and self.state.iec_state in _CONNECTED
 
     @property
     def is_charging(self) -> bool:
         """Whether its car may draw now."""
-        return self.iec_state in _CHARGING
+        return self.state is not None and self.state.iec_state in _CHARGING
 
     @property
     def step_a(self) -> float:
@@ -109,6 +105,7 @@ class Desk:
         if at_s is None:
             return False
         self.state, self._heard_s = state, at_s
+        self._is_reached = state.link is LinkHealth.OK and state.offer_a is not None
         drawn = self._drawn(state, now_s)
         self.book.heard(state, max(drawn) if drawn is not None else None, now_s)
         if state.iec_state is not None and state.offer_a is not None and state.link is LinkHealth.OK:
@@ -141,8 +138,7 @@ class Desk:
 
     def is_reachable(self, now_s: float) -> bool:
         """Whether its agent is heard and reaches the wallbox."""
-        state = self.state
-        return state is not None and self.is_fresh(now_s) and state.link is LinkHealth.OK and state.offer_a is not None
+        return self._is_reached and self.is_fresh(now_s)
 
     def is_pinned(self, now_s: float) -> bool:
         """Whether its car started too short ago to be stopped for another."""
@@ -167,8 +163,10 @@ class Desk:
 
     def stuck_a(self, now_s: float) -> float:
         """What it takes above any grant that it may still be following, A."""
-        due_a = self._due_a(now_s)
         drawn_a, confirmed_a = self.book.drawn_a, self.book.confirmed_a or 0.0
+        if max(drawn_a, confirmed_a) <= self.granted_a:
+            return 0.0
+        due_a = self._due_a(now_s)
         drawn_above_a = drawn_a - due_a if drawn_a > due_a + NOISE_A else 0.0
         offered_above_a = confirmed_a - due_a if confirmed_a >= due_a + self.step_a else 0.0
         return max(drawn_above_a, offered_above_a)

@@ -47,7 +47,7 @@ class Sender:
         elif stamp.at_s <= self._newest_s:
             return None
         else:
-            relaxed_s = self._offset_s + _DRIFT * max(0.0, now_s - self._updated_s)
+            relaxed_s = self._offset_s + _DRIFT * (now_s - self._updated_s)
             self._offset_s, self._updated_s = min(offset_s, relaxed_s), now_s
         self._newest_s = stamp.at_s
         return stamp.at_s + self._offset_s
