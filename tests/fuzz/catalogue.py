@@ -9,6 +9,7 @@ from tests.fuzz.listeners import agent, api, balancer
 from tests.fuzz.policies import policies
 from tests.fuzz.replies import replies
 from tests.fuzz.requests import requests
+from tests.fuzz.stored import stored
 from tests.fuzz.target import OpenTarget
 from tests.fuzz.telegrams import telegrams
 
@@ -18,6 +19,7 @@ TARGETS: Final[Mapping[str, OpenTarget]] = {
     "balancer": balancer,
     "agent": agent,
     "api": api,
+    "stored": stored,
     "policies": policies,
     "requests": requests,
 }

@@ -5,13 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Final
+from typing import Annotated, Final
 
 from ampherd_core.history import Point
 from ampherd_core.messages import ChargerState, LimitState, PerLine, Reading, SiteState
 from ampherd_core.policy import CONNECTION
+from pydantic import Field, FiniteFloat, TypeAdapter
 
 from ampherd_api.inbox import Document
+
+_Milliseconds = Annotated[int, Field(ge=-(10**11), le=10**14)]
+"""Since 1970: every year that a document may have, with room on both sides."""
+
+_ROW: TypeAdapter[tuple[str, dict[str, str], _Milliseconds, dict[str, FiniteFloat]]] = TypeAdapter(
+    tuple[str, dict[str, str], _Milliseconds, dict[str, FiniteFloat]]
+)
+"""A point as it waits in the stream: measurement, tags, time and fields."""
 
 MEASUREMENTS: Final = ("meter", "charger", "site")
 
@@ -60,10 +69,7 @@ def encode(point: Point) -> bytes:
 
 def decode(payload: bytes) -> Point:
     """A point back from the stream; raises ValueError for anything else."""
-    row = json.loads(payload)
-    if not isinstance(row, list) or len(row) != 4 or not isinstance(row[2], int):
-        raise ValueError("this is no point")
-    measurement, tags, at_ms, fields = row
+    measurement, tags, at_ms, fields = _ROW.validate_json(payload, strict=True)
     return Point(measurement=measurement, tags=tags, at=datetime.fromtimestamp(at_ms / 1000, UTC), fields=fields)
 
 

@@ -77,8 +77,9 @@ class Recorder:
             return self._newest - _OVERLAP
         try:
             mark = await self._marks.load(_MARK) if self._marks is not None else None
-            return datetime.fromisoformat(mark.decode()) - _OVERLAP if mark else utc_now() - KEEP
-        except (StoreError, ValueError):
+            at = datetime.fromisoformat(mark.decode()) if mark else None
+            return utc_now() - KEEP if at is None or not _is_said(at) else at - _OVERLAP
+        except (StoreError, ValueError, TypeError, OverflowError):
             return utc_now() - KEEP
 
     async def run(self) -> None:

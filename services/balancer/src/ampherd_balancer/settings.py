@@ -70,7 +70,7 @@ def load(document: bytes) -> dict[str, Wishes]:
     """The wishes that `dump` wrote; what is not understood is left out."""
     try:
         raw = json.loads(document)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     found: dict[str, Wishes] = {}
     for charger, wish in raw.items() if isinstance(raw, dict) else ():
