@@ -31,8 +31,9 @@ class Stored:
     """The first byte chooses the document, the rest is its bytes."""
 
     words: Sequence[bytes] = (
-        b"null", b"NaN", b"1e999", b"[" * 3_000, b'{"a":' * 3_000, b'"\\ud800"', b"9" * 30, b"-1", b"true", b"{}", b"[]", b'""',
-        b'"mode"', b'"max_a"', b'"waits_s"', b'"in_turn_s"', b"1e7", b"2026-01-01", b"+23:59", b"\xff", b"\0",
+        b"null", b"NaN", b"1e999", b"[" * 3_000, b'{"a":' * 3_000, b'"\\ud800"', b"9" * 30, b"-1", b"true", b"{}",
+        b"[]", b'""', b'"mode"', b'"max_a"', b'"waits_s"', b'"in_turn_s"', b"1e7", b"2026-01-01", b"+23:59",
+        b"\xff", b"\0",
     )  # fmt: skip
     mutations: Sequence[Mutation] = ()
 
@@ -58,7 +59,9 @@ class Stored:
         self._loop.close()
 
     def _mark(self, data: bytes) -> bool:
-        until = self._loop.run_until_complete(Recorder("home", _Holding(data), _NOWHERE, _Holding(data)).recorded_until())
+        until = self._loop.run_until_complete(
+            Recorder("home", _Holding(data), _NOWHERE, _Holding(data)).recorded_until()
+        )
         promise(until.tzinfo is not None, "a mark without a zone")
         promise(until <= datetime.now(UTC), "what is still to be said is taken for recorded")
         return True

@@ -59,10 +59,10 @@ def spoilt(old: str, new: str) -> str:
 
 def faults_of(text: str | bytes) -> tuple[PolicyFault, ...]:
     data = text.encode() if isinstance(text, str) else text
-    began_s = time.monotonic()
+    began_s = time.process_time()
     with pytest.raises(PolicyError) as refusal:
         parse_policy(data)
-    assert time.monotonic() - began_s < QUICK_S
+    assert time.process_time() - began_s < QUICK_S
     return refusal.value.faults
 
 
@@ -575,6 +575,9 @@ def test_a_policy_that_runs_never_oversells_with_all_leases_lapsed(amps: list[fl
     assert isinstance(_outcome(text.encode()), Policy) == is_safe
 
 
+WRITABLE = st.characters(codec="utf-8", exclude_categories=("C", "Zl", "Zp"))
+"""Line ends and control characters, old YAML's among them, are not written in a name."""
+
 homes = st.fixed_dictionaries(
     {
         "version": st.just(1),
@@ -589,7 +592,7 @@ homes = st.fixed_dictionaries(
                     "driver": st.sampled_from(["edgetech", "smartevse-v2"]),
                     "link": st.integers(1, 65_535).map(lambda port: f"tcp://host:{port}"),
                     "lines": st.permutations(["L1", "L2", "L3"]),
-                    "name": st.text(max_size=80),
+                    "name": st.text(WRITABLE, max_size=80),
                     "priority": st.integers(1, 9),
                     "mode": st.sampled_from(["off", "fast", "solar"]),
                 }
