@@ -115,7 +115,12 @@ class Car:
         if self.would_take(grant, now_s):
             self._heard = grant.id
             self._deadline_s = max(self._deadline_s, grant.echo.at_s + grant.lease_s)
-            self._writes.append((now_s + self.confirm_s, grant))
+            offer_a = grant.offer_a if grant.may_raise else min(grant.offer_a, self._standing_a)
+            self._writes.append((now_s + self.confirm_s, grant.model_copy(update={"offer_a": offer_a})))
+
+    @property
+    def _standing_a(self) -> float:
+        return min([self.offer_a, *(grant.offer_a for _, grant in self._writes)])
 
     def would_take(self, grant: Grant, now_s: float) -> bool:
         """Whether the agent would act on it now."""
@@ -380,7 +385,8 @@ class Bench:
         return total
 
     def _may_act(self, car: Car, grant: Grant) -> bool:
-        return car.would_take(grant, self.now_s)
+        """Whether a grant under way may yet raise it."""
+        return grant.may_raise and car.would_take(grant, self.now_s)
 
     def _check_overload(self) -> None:
         """A line is over its limit by cars for no longer than a cut needs to show."""

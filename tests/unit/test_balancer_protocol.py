@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from ampherd_balancer.book import Book
 from ampherd_balancer.core import FENCE_PATIENCE_S, Balancer
+from ampherd_charger_agent.lease import Verdict
 from ampherd_charger_agent.safety import SafetyLoop
 from ampherd_charger_agent.wallbox import Snapshot
 from ampherd_core.messages import ChargerState, Grant, GrantId, IecState, LinkHealth, Stamp
@@ -57,6 +58,45 @@ def test_a_new_reign_raises_nobody_before_it_is_fenced() -> None:
     assert offers["a"] == 0
 
 
+def test_a_new_reigns_grant_under_way_raises_nobody_whom_the_old_one_lowered() -> None:
+    """It is granted the 12 A that it had when the new leader heard of it; meanwhile the old one took them away."""
+    charger = policy_of({"a": {"max_a": 16}}).chargers["a"]
+    loop = SafetyLoop("a", charger, lease_s=10, session="one", started_s=990.0)
+    loop.saw(Snapshot(iec_state=IecState.C, offer_a=12, read_at_s=999.0), 999.0)
+    assert loop.hear(grant(6, 0, 999.5), 1000.0) is Verdict.ACCEPTED
+    lowering = loop.decide(1000.0)
+    assert lowering is not None
+    assert lowering.offer_a == 0
+    first = grant(1, 12, 999.5).model_copy(update={"id": GrantId(epoch=2, seq=1), "may_raise": False})
+    assert loop.hear(first, 1000.1) is Verdict.ACCEPTED
+    assert loop.decide(1000.1) is None, "the order under way stays"
+    loop.saw(Snapshot(iec_state=IecState.B, offer_a=0, read_at_s=1000.3), 1000.3)
+    assert loop.decide(1000.3) is None
+    assert loop.state(1000.3, AT, {}).applied == first.id, "it follows the new reign all the same"
+
+
+def test_what_a_new_reign_finds_confirmed_lower_is_not_granted_again() -> None:
+    """The agent took the new leader's 12 A for the 8 A that stand: fenced now, the leader goes on from there."""
+    bench = site()
+    new = Balancer(bench.policy, epoch=2, now_s=1000)
+    new.hear_reading(bench.reading(), 1000)
+    for charger in "ab":
+        new.hear_state(state(charger, 1000.0, 12, GrantId(epoch=1, seq=5)), 1000.0)
+    grants = {each.charger: each for each in new.decide(1000.1).grants}
+    assert (grants["a"].offer_a, grants["a"].may_raise) == (12, False)
+    new.hear_state(state("a", 1000.5, 8, grants["a"].id), 1000.5)
+    new.hear_state(state("b", 1000.5, 12, grants["b"].id), 1000.5)
+    assert new.desks["a"].granted_a == 8
+
+
+def test_a_new_reigns_grant_waits_until_the_wallbox_was_read() -> None:
+    charger = policy_of({"a": {"max_a": 16}}).chargers["a"]
+    loop = SafetyLoop("a", charger, lease_s=10, session="one", started_s=1000.0)
+    blind = grant(1, 12, 1000.0).model_copy(update={"may_raise": False})
+    assert loop.hear(blind, 1000.1) is Verdict.UNREAD
+    assert loop.decide(1000.1) is None, "the car charges on"
+
+
 def test_a_wallbox_that_never_confirmed_the_epoch_is_booked_at_its_most() -> None:
     """It is read each second and stays with the old leader: what that one grants it is unknown to the new."""
     bench = site()
@@ -102,7 +142,7 @@ def test_a_latecomer_of_a_dead_session_frees_nothing() -> None:
     balancer.hear_state(state("a", 999.0, 0, None, session="one"), 1000.0)
     balancer.hear_state(state("a", 10.0, 0, None, session="two"), 1001.0)
     desk = balancer.desks["a"]
-    sent = desk.grant(16, GrantId(epoch=1, seq=1), "", 1001.0)
+    sent = desk.grant(16, GrantId(epoch=1, seq=1), 1001.0, may_raise=True)
     assert sent is not None
     balancer.hear_state(late, 1005.0)
     assert desk.booked_a(1005.0) == 16

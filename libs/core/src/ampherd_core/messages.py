@@ -185,6 +185,9 @@ class Grant(Message):
     echo: Stamp = Field(description="the newest stamp that the balancer had heard from this agent")
     lease_s: Annotated[float, Field(gt=0, le=60)] = Field(description="lapses this long after the echoed stamp, s")
     offer_a: Offer = Field(description="A per phase; 0, or at least the charger's minimum")
+    may_raise: bool = Field(
+        True, description="false from a new leader: the offer is then no more than the wallbox was last told or read"
+    )
     reason: Text = ""
 
 

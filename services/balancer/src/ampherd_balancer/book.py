@@ -52,8 +52,7 @@ class Book:
 
     def heard(self, state: ChargerState, drawn_a: float | None, now_s: float) -> None:
         """A fresh state; `drawn_a` is the most on any line, None where nothing measures it."""
-        if self._outstanding:
-            self._outstanding = [grant for grant in self._outstanding if _may_act(grant, state)]
+        overtaken_a = self._drop_overtaken(state) if self._outstanding else 0.0
         self._pending_a = state.pending_a or 0.0
         self._is_metered = drawn_a is not None
         self.drawn_a = drawn_a or 0.0
@@ -62,11 +61,26 @@ class Book:
         if state.offer_a is None or state.link is not LinkHealth.OK:
             return
         before = self.confirmed_a
-        if before is None or state.offer_a > before:
+        if overtaken_a > max(state.offer_a, before or 0.0):
+            # It may have stood for a moment that no state told of, and the car may be on its way up to it.
+            self._raised_s = now_s
+            self._lowered(overtaken_a, now_s)
+        elif before is None or state.offer_a > before:
             self._raised_s = now_s
         elif state.offer_a < before:
             self._lowered(before, now_s)
         self.confirmed_a = state.offer_a
+
+    def _drop_overtaken(self, state: ChargerState) -> float:
+        """Forget the grants that cannot be acted on any more; the highest of them, A."""
+        overtaken_a, kept = 0.0, []
+        for grant in self._outstanding:
+            if _may_act(grant, state):
+                kept.append(grant)
+            else:
+                overtaken_a = max(overtaken_a, grant.offer_a)
+        self._outstanding = kept
+        return overtaken_a
 
     def _lowered(self, before_a: float, now_s: float) -> None:
         held_a = max([before_a, self.drawn_a] + ([self._release.held_a] if self._release else []))

@@ -58,6 +58,7 @@ class Balancer:
         self._newest = GrantId(epoch=epoch, seq=0)
         self._began_s = now_s
         self._decided_s = now_s
+        self._may_raise = False
         self.desks: dict[str, Desk] = {}
         self.meters: dict[str, Metered] = {}
         self.side_readings: dict[str, Reading] = {}
@@ -95,7 +96,7 @@ class Balancer:
             # Also a later grant of our own epoch, which we never gave: the store forgot that another reign had it.
             self.higher_epoch = max(self.higher_epoch or 0, state.applied.epoch)
         is_news = desk.hear(state, now_s)
-        if is_news and not desk.follows(self.epoch):
+        if is_news and not (self._may_raise and desk.follows(self.epoch)):
             desk.inherit(now_s)
         return is_news
 
@@ -109,6 +110,7 @@ class Balancer:
         was_frozen = now_s - self._decided_s > GAP_S
         self._decided_s = now_s
         situation = self._situation(now_s)
+        self._may_raise = situation.is_fenced
         if was_frozen or self.higher_epoch is not None:
             return Outcome((), situation, Allocation({}, {}), must_yield=True)
         if not situation.is_grid_fresh:
@@ -295,7 +297,7 @@ class Balancer:
             if offer_a == desk.granted_a and now_s - desk.sent_s < REPEAT_S:
                 continue
             self._newest = GrantId(epoch=self.epoch, seq=self._newest.seq + 1)
-            grant = desk.grant(offer_a, self._newest, "", now_s)
+            grant = desk.grant(offer_a, self._newest, now_s, may_raise=self._may_raise)
             if grant is not None:
                 grants.append(grant)
         return tuple(grants)

@@ -175,7 +175,7 @@ class Desk:
         """Whether the wallbox confirmed the newest grant, and no other is under way."""
         return self.book.is_settled(self.granted_a, self.step_a)
 
-    def grant(self, offer_a: float, grant_id: GrantId, reason: str, now_s: float) -> Grant | None:
+    def grant(self, offer_a: float, grant_id: GrantId, now_s: float, *, may_raise: bool) -> Grant | None:
         """The grant to send now; None while no stamp was heard to echo."""
         if self.state is None:
             return None
@@ -187,7 +187,7 @@ class Desk:
             echo=self.state.stamp,
             lease_s=self.policy.timings.lease_s,
             offer_a=offer_a,
-            reason=reason,
+            may_raise=may_raise,
         )
         self.book.granted(grant)
         self.first_seq = self.first_seq or grant_id.seq

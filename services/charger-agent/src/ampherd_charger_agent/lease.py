@@ -25,6 +25,7 @@ class Verdict(StrEnum):
     FROM_THE_FUTURE = "from_the_future"
     LAPSED = "lapsed"
     ABSURD = "absurd"
+    UNREAD = "unread"
 
 
 class Lease:

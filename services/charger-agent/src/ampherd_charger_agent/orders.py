@@ -111,6 +111,13 @@ class Orders:
             self._written.popleft()
         return max([offer_a for _, offer_a in self._written]) if self._written else None
 
+    def standing_a(self, seen: Snapshot | None) -> float | None:
+        """The least that the wallbox may offer now, A: what was read, or an order under way; None if never read."""
+        if seen is None:
+            return None
+        is_under_way = self._order is not None and not self.is_obeyed
+        return min(seen.offer_a, self._order.offer_a) if self._order is not None and is_under_way else seen.offer_a
+
     def judge(self, seen: Snapshot) -> bool:
         """Hold the order against a later read; True when the wallbox just turned out to be deaf."""
         order = self._order

@@ -71,6 +71,11 @@ class SafetyLoop:
     def hear(self, grant: Grant, now_s: float) -> Verdict:
         """Take a grant for the next decision, or say why not; a refused grant changes nothing."""
         self._notice_gap(now_s)
+        if not grant.may_raise:
+            standing_a = self._orders.standing_a(self._snapshot)
+            if standing_a is None:
+                return Verdict.UNREAD
+            grant = self._capped(grant, standing_a)
         verdict = self._lease.hear(grant, self._charger, self._lease_s, now_s)
         if verdict is Verdict.ACCEPTED:
             self._had_lease = True
@@ -201,6 +206,13 @@ class SafetyLoop:
         held_a = self._snapshot.offer_a if self._snapshot else 0.0
         is_too_much = held_a > self._charger.max_a + EPSILON_A or self._overdraw.stage is not Stage.FOLLOWS
         return self._allowed_a(held_a) if is_too_much else None
+
+    def _capped(self, grant: Grant, standing_a: float) -> Grant:
+        """A new leader may not know yet what the old one took away: its grant gives nothing back."""
+        if grant.offer_a <= standing_a:
+            return grant
+        is_enough = standing_a >= self._charger.min_a - EPSILON_A
+        return grant.model_copy(update={"offer_a": standing_a if is_enough else 0.0})
 
     def _allowed_a(self, offer_a: float) -> float:
         """`offer_a` under every ceiling, in the wallbox's steps; 0 where less than the minimum is left."""
