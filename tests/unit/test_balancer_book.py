@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from ampherd_balancer.book import Book
 from ampherd_core.messages import ChargerState, Grant, GrantId, IecState, LinkHealth, Stamp
-from ampherd_core.units import CAR_REACTION_S
 
 from tests.support.bench import AT
+
+LAG_S = 6.0
 
 
 def state(
@@ -30,7 +31,7 @@ def grant(seq: int, offer_a: float, *, echo_s: float, session: str = "one") -> G
 
 
 def book(*, fallback_a: float = 0) -> Book:
-    return Book(fallback_a=fallback_a, most_a=16, car_lag_s=6)
+    return Book(fallback_a=fallback_a, most_a=16, car_lag_s=LAG_S)
 
 
 def standing_at(offer_a: float) -> Book:
@@ -64,7 +65,7 @@ def test_an_older_grant_may_be_acted_on_until_a_newer_is_confirmed() -> None:
     assert ledger.booked_a(1, is_reachable=True) == 16
     ledger.heard(state(2, 6, applied=2), 6, 2)
     assert ledger.booked_a(2, is_reachable=True) == 16, "it may have stood for a moment, and the car be on its way"
-    assert ledger.booked_a(2 + CAR_REACTION_S, is_reachable=True) == 6
+    assert ledger.booked_a(2 + LAG_S, is_reachable=True) == 6
 
 
 def test_a_grant_lapses_on_the_agents_clock_only() -> None:
@@ -74,14 +75,14 @@ def test_a_grant_lapses_on_the_agents_clock_only() -> None:
     ledger.heard(state(10, 6, applied=0), 6, 1001)
     assert ledger.booked_a(1001, is_reachable=True) == 16
     ledger.heard(state(10.1, 6, applied=0), 6, 1002)
-    assert ledger.booked_a(1002 + CAR_REACTION_S, is_reachable=True) == 6
+    assert ledger.booked_a(1002 + LAG_S, is_reachable=True) == 6
 
 
 def test_a_restarted_agent_takes_no_grant_of_before() -> None:
     ledger = standing_at(6)
     ledger.granted(grant(1, 16, echo_s=0))
     ledger.heard(state(0, 6, session="two"), 6, 1)
-    assert ledger.booked_a(1 + CAR_REACTION_S, is_reachable=True) == 6
+    assert ledger.booked_a(1 + LAG_S, is_reachable=True) == 6
 
 
 def test_a_lowered_car_has_its_time_to_follow() -> None:
