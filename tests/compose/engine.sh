@@ -9,7 +9,8 @@ STARTS_WITHIN_S=30
 
 answers() { timeout 10 docker info >/dev/null 2>&1; }
 
-is_ours() { [ -s "$PID_FILE" ] && [ "$(ps -o comm= -p "$(cat "$PID_FILE")" 2>/dev/null)" = dockerd ]; }
+# The arguments, not the program's name: until it has started, that is still its starter's.
+is_ours() { [ -s "$PID_FILE" ] && ps -o args= -p "$(cat "$PID_FILE")" 2>/dev/null | grep -qw dockerd; }
 
 start() {
   answers && return 0

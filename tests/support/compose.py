@@ -13,6 +13,7 @@ from typing import Any
 
 from ampherd_embedded.program import free_port
 from docker.models.containers import Container
+from docker.models.networks import Network
 
 from tests.support.engine import BASE, engine, run
 from tests.support.wait import wait_until
@@ -25,6 +26,7 @@ RUNS = (
 
 USER = "1000:1000"
 _HEALTHY_WITHIN_S = 90.0
+_FRESH_S = 4.0
 
 
 class Stack:
@@ -91,12 +93,20 @@ class Stack:
 
     def count(self, event: str) -> int:
         """How often the simulator wrote that kind of event: telegram_sent, modbus_write, truth."""
-        return int(self.shell("simulator", f'grep -c \'"event":"{event}"\' /tmp/truth.jsonl')[1])
+        return int(self.said(f'grep -c \'"event":"{event}"\' /tmp/truth.jsonl'))
+
+    def said(self, script: str) -> str:
+        """What a shell in the simulator says; asked again when a busy engine drops the answer."""
+
+        def answer() -> str:
+            return self.shell("simulator", script)[1].strip()
+
+        return wait_until(answer, 10, f"an answer to {script}")
 
     def truth(self) -> dict[str, Any]:
         """What really flows, a second ago at most."""
-        _, line = self.shell("simulator", 'grep \'"event":"truth"\' /tmp/truth.jsonl | tail -n 1')
-        document: dict[str, Any] = json.loads(line)
+        script = 'tail -n 200 /tmp/truth.jsonl | grep \'"event":"truth"\' | tail -n 1'
+        document: dict[str, Any] = json.loads(self.said(script))
         return document
 
     def command(self, document: dict[str, object]) -> None:
@@ -107,6 +117,29 @@ class Stack:
         )
         result = self.container("simulator").exec_run(["python", "-c", script, json.dumps(document)])
         assert result.exit_code == 0, result.output
+
+    def is_well(self) -> bool:
+        """Whether the api answers, and meter and wallboxes were heard in the last seconds."""
+        try:
+            state = self.state()
+            ages = [view["state_age_s"] for view in (*state["chargers"].values(), state["site"])]
+            return bool(state["site"]["state"]["is_grid_fresh"] and max(ages) < _FRESH_S)
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+
+    def edit_policy(self, text: str) -> None:
+        """Put another policy in place, as an editor does."""
+        fresh = self.config / "site.new"
+        fresh.write_text(text)
+        fresh.replace(self.config / "site.yaml")
+
+    def cut_off(self, name: str) -> None:
+        """Take the container off the bus's network."""
+        self._bus().disconnect(self.container(name))
+
+    def reconnect(self, name: str) -> None:
+        """Put it back, under its old name."""
+        self._bus().connect(self.container(name), aliases=[name])
 
     def influxql(self, query: str) -> list[list[Any]]:
         """The rows that InfluxDB answers."""
@@ -121,3 +154,6 @@ class Stack:
         text = self.compose("run", "--rm", "-T", "setup", "python", "-c", script)
         document: dict[str, str] = json.loads(text[text.index("{") :])
         return document
+
+    def _bus(self) -> Network:
+        return self._engine.networks.get(f"{self.project}_bus")
