@@ -124,3 +124,14 @@ def test_every_field_of_the_policy_is_described(section: type[Section]) -> None:
     for name, field in section.model_fields.items():
         assert field.description
         assert f"| `{name}` |" in POLICY
+
+
+def test_every_event_has_its_line_in_the_page_of_alarms() -> None:
+    """Codes are found in the source as it names them; a code made from a state has a line for each."""
+    table = (DOCS / "alarms.md").read_text()
+    sources = "".join(path.read_text() for path in ROOT.glob("*/*/src/**/*.py"))
+    codes = set(re.findall(r'(?:_tell|event)\(\s*"([a-z-]+)"', sources))
+    codes |= {f"meter-{health}" for health in messages.Health}
+    codes |= {f"overdraw-{stage}" for stage in ("lowered", "stopped", "defiant")}
+    assert len(codes) > 10
+    assert sorted(code for code in codes if f"`{code}`" not in table) == []
