@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import socket
 import sqlite3
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import closing
@@ -27,6 +29,8 @@ from tests.support.stores import StoreServer
 from tests.support.wait import wait_for
 
 Site = tuple[RunningApi, MakeBelieve]
+
+REVOKED_WITHIN_S = 2.0
 
 
 @pytest_asyncio.fixture
@@ -174,6 +178,8 @@ async def test_every_answer_keeps_other_sites_out(shared_site: Site) -> None:
             assert "script-src 'self'" in headers["content-security-policy"]
             assert "unsafe" not in headers["content-security-policy"]
             assert headers["x-content-type-options"] == "nosniff"
+            assert headers["x-frame-options"] == "DENY"
+            assert headers["cross-origin-resource-policy"] == "same-origin"
             assert "access-control-allow-origin" not in headers
         assert (await stranger.get("/vendor/../../service.py")).status_code == 404
         assert (await stranger.get("/..%2f..%2fservice.py")).status_code == 404
@@ -340,6 +346,46 @@ async def test_guessing_is_slowed_down_and_sessions_go_on(site: Site) -> None:
         assert codes == [401] * 10 + [429] * 2
         assert (await guesser.get("/api/state", headers={"Authorization": "Bearer guess"})).status_code == 429
         assert (await page.get("/api/state")).status_code == 200
+
+
+async def test_a_revoked_token_is_shown_nothing_more(site: Site) -> None:
+    api, _ = site
+    async with api.client("read") as reader, reader.stream("GET", "/api/live") as stream:
+        lines = stream.aiter_lines()
+        assert (await next_event(lines))[0] == "snapshot"
+        command = [sys.executable, "-m", "ampherd_api.token", "revoke", "read"]
+        process = await asyncio.create_subprocess_exec(
+            *command, env={**os.environ, "AMPHERD_STATE_DIR": str(api.state_dir)}
+        )
+        assert await process.wait() == 0
+        revoked_s = time.monotonic()
+        assert (await reader.get("/api/state")).status_code == 401
+        async with asyncio.timeout(10):
+            async for _ in lines:
+                pass
+        assert time.monotonic() - revoked_s <= REVOKED_WITHIN_S
+
+
+async def test_a_token_that_changes_too_much_waits(site: Site) -> None:
+    api, believe = site
+    async with api.client("write") as writer:
+        answers = [await writer.post("/api/chargers/garage/priority", json={"value": 1}) for _ in range(61)]
+        assert [answer.status_code for answer in answers] == [200] * 60 + [429]
+        assert 0 < int(answers[-1].headers["retry-after"]) <= 61
+        assert len(believe.settings) == 60
+        assert (await writer.get("/api/state")).status_code == 200
+
+
+async def test_another_sites_page_changes_nothing(site: Site) -> None:
+    api, believe = site
+    async with api.client("write") as page:
+        url, body = "/api/chargers/garage/mode", {"value": "off"}
+        for origin in ("http://evil.example", "null"):
+            refused = await page.post(url, json=body, headers={"Origin": origin})
+            assert (refused.status_code, refused.json()["error"]) == (403, "csrf")
+            assert "content-security-policy" in refused.headers
+        assert believe.settings == []
+        assert (await page.post(url, json=body, headers={"Origin": api.url})).status_code == 200
 
 
 async def test_live_stream_begins_with_everything_and_goes_on_with_changes(site: Site) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +20,7 @@ from cryptography.x509.oid import NameOID
 
 from tests.integration.test_broker_rights import SITE
 from tests.support.guarded_broker import GuardedBroker
+from tests.support.needs import REPOSITORY
 from tests.support.wait import wait_for
 
 pytestmark = pytest.mark.needs("mosquitto")
@@ -112,6 +115,22 @@ async def test_a_broker_that_cannot_prove_its_name_is_told_nothing(
     ca = {None: None, "our house": ours.pem, "another house": Authority("another house").pem}[authority]
     with pytest.raises(ConnectionLostError, match=why):
         await Connection(address(guarded, host, ca), "wary").__aenter__()
+
+
+async def test_the_steps_of_the_guide_make_a_certificate_that_works(tmp_path: Path) -> None:
+    guide = (REPOSITORY / "docs/security.md").read_text()
+    block = guide[guide.index("mkdir -p certs") : guide.index("Keep `ca.key` elsewhere")].replace(
+        "ampherd.lan", "localhost"
+    )
+    await asyncio.to_thread(subprocess.run, ["sh", "-e"], input=block.encode(), cwd=tmp_path, check=True)
+    server = GuardedBroker(tmp_path / "broker", tmp_path / "certs")
+    server.give_rights(None)
+    server.start()
+    try:
+        async with Connection(address(server, "localhost", (tmp_path / "certs/ca.pem").read_text()), "guided"):
+            pass
+    finally:
+        server.stop()
 
 
 def test_an_authority_that_would_not_be_used_is_refused(ours: Authority) -> None:

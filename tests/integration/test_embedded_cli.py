@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -94,17 +95,23 @@ def test_the_schema_is_one_of_the_policy() -> None:
     assert {"connection", "chargers", "meters"} <= set(document["properties"])
 
 
-def test_tokens_are_shown_and_replaced(tmp_path: Path) -> None:
-    state = tmp_path / "state"
-    assert ampherd("token", "--data-dir", str(tmp_path)).exit_code == 1
-    state.mkdir()
-    for name in ("token-read", "token-write"):
-        (state / name).write_text(f"old-{name}\n")
-    assert "token-write: old-token-write" in ampherd("token", "--data-dir", str(tmp_path)).output
-    fresh = ampherd("token", "--data-dir", str(tmp_path), "--rotate").output
-    assert "old" not in fresh
-    assert (state / "token-write").read_text().strip() in fresh
-    assert (state / "token-write").stat().st_mode & 0o077 == 0
+def test_tokens_are_made_listed_rotated_and_revoked(tmp_path: Path) -> None:
+    def token(*arguments: str) -> Result:
+        return ampherd("token", *arguments, "--data-dir", str(tmp_path))
+
+    made = token("new", "tablet", "--scope", "read").output.strip()
+    assert len(made) == 32
+    listed = token("list").output
+    assert re.search(r"^tablet +read +20\d\d-\S+ \S+ +never$", listed, re.MULTILINE)
+    assert made not in listed
+    rotated = token("rotate", "tablet").output.strip()
+    assert len(rotated) == 32
+    assert rotated != made
+    assert token("new", "tablet").exit_code == 1
+    assert token("revoke", "tablet").exit_code == 0
+    assert "tablet" not in token("list").output
+    refusal = token("revoke", "tablet")
+    assert (refusal.exit_code, "there is no token 'tablet'" in refusal.stderr) == (1, True)
 
 
 def test_help_does_not_wait_for_what_it_does_not_use() -> None:

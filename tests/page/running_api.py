@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import httpx
+from ampherd_api.tokens import Role, Tokens
 from ampherd_core.bus import running
+from ampherd_core.clock import utc_now
 from ampherd_core.policy_file import load_policy
 from ampherd_embedded.program import Program
 
@@ -26,6 +28,7 @@ class RunningApi(Server):
         directory.mkdir(parents=True, exist_ok=True)
         self.state_dir = directory / "state"
         self.state_dir.mkdir()
+        self._tokens: dict[str, str] = {}
         self.site = directory / "site.yaml"
         self.site.write_bytes((REPOSITORY / "site.example.yaml").read_bytes())
         port_file = self.state_dir / "http-port"
@@ -55,8 +58,10 @@ class RunningApi(Server):
         return f"http://127.0.0.1:{self.port}"
 
     def token(self, role: str) -> str:
-        """The plain token."""
-        return (self.state_dir / f"token-{role}").read_text().strip()
+        """A token of that scope, made when it is first asked for."""
+        if role not in self._tokens:
+            self._tokens[role] = Tokens(self.state_dir).make(role, Role(role), utc_now())
+        return self._tokens[role]
 
     def client(self, role: str | None = None) -> httpx.AsyncClient:
         """A client that sends the role's token."""
@@ -80,10 +85,12 @@ class RunningApi(Server):
 
 @contextlib.asynccontextmanager
 async def running_site(
-    directory: Path, broker_url: str, redis_url: str
+    directory: Path, broker_url: str, redis_url: str, edits: Mapping[str, str] | None = None
 ) -> AsyncIterator[tuple[RunningApi, MakeBelieve]]:
-    """An api and a site that talks."""
+    """An api and a site that talks; `edits` replace texts of the example's policy."""
     api = RunningApi(directory / "api", broker_url, redis_url)
+    for old, new in (edits or {}).items():
+        api.site.write_text(api.site.read_text().replace(old, new))
     site = MakeBelieve(broker_url, load_policy(api.site))
     try:
         await api.up()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
@@ -83,13 +84,20 @@ class Stack:
 
     def state(self) -> dict[str, Any]:
         """What the API says of the site."""
-        _, token = self.shell("api", "cat /var/lib/ampherd/token-read")
+        token = self.token
         request = urllib.request.Request(
-            f"http://127.0.0.1:{self.http_port}/api/state", headers={"Authorization": f"Bearer {token.strip()}"}
+            f"http://127.0.0.1:{self.http_port}/api/state", headers={"Authorization": f"Bearer {token}"}
         )
         with urllib.request.urlopen(request, timeout=5) as response:
             document: dict[str, Any] = json.load(response)
         return document
+
+    @functools.cached_property
+    def token(self) -> str:
+        """A token that may look, made as an owner would."""
+        code, token = self.shell("api", "python -m ampherd_api.token new test --scope read")
+        assert code == 0, token
+        return token.strip()
 
     def count(self, event: str) -> int:
         """How often the simulator wrote that kind of event: telegram_sent, modbus_write, truth."""

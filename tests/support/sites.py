@@ -136,7 +136,7 @@ async def whole_site(
             Policy.model_validate(document)
             simulated.site.write_text(yaml.safe_dump(document), encoding="utf-8")
 
-    options = Options(site=simulated.site, data_dir=data_dir, http_port=0, broker=broker, quiet=True)
+    options = Options(site=simulated.site, data_dir=data_dir, http_port=0, broker=broker, quiet=True, renews_link=True)
     ports_file = simulated.ports_file
     arguments = (str(scenario_file), "--ports-file", str(ports_file), "--truth", str(truth_file))
     command = (sys.executable, "-m", "ampherd_simulator", *arguments)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -17,9 +18,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+tokens = typer.Typer(help="The tokens of the page and the API.", no_args_is_help=True)
+app.add_typer(tokens, name="token")
+
 DEFAULT_DATA_DIR: Final = Path("var")
 
 
+class Scope(StrEnum):
+    """What a token allows; write includes read."""
+
+    READ = "read"
+    WRITE = "write"
+
+
+TokenName = Annotated[str, typer.Argument(help="whose it is: small letters, digits and dashes")]
 SiteArgument = Annotated[Path, typer.Argument(help="the policy file", metavar="SITE.YAML")]
 DataDir = Annotated[Path, typer.Option(help="where state, history and logs are kept")]
 HttpPort = Annotated[int | None, typer.Option(help="port of the page; 0 for any [default: 8080 if free]")]
@@ -107,20 +119,40 @@ def schema() -> None:
     typer.echo(json.dumps(Policy.model_json_schema(), indent=2))
 
 
-@app.command()
-def token(
-    *,
-    data_dir: DataDir = DEFAULT_DATA_DIR,
-    rotate: Annotated[bool, typer.Option(help="make new tokens; the old ones end at once")] = False,
+@tokens.command("list")
+def list_tokens(*, data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
+    """Names, scopes, and when each was last used."""
+    _token(data_dir, "list")
+
+
+@tokens.command("new")
+def new_token(
+    name: TokenName, *, scope: Annotated[Scope, typer.Option()] = Scope.WRITE, data_dir: DataDir = DEFAULT_DATA_DIR
 ) -> None:
-    """Show the tokens of the page and the API: one to look, one to change settings."""
-    from ampherd_embedded.tokens import TokensMissingError, rotate_tokens, show_tokens
+    """Make a token; it is shown this once, for Ampherd keeps only its hash."""
+    _token(data_dir, "new", name, "--scope", scope.value)
+
+
+@tokens.command("rotate")
+def rotate_token(name: TokenName, *, data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
+    """Another token in place of an old one, which ends at once."""
+    _token(data_dir, "rotate", name)
+
+
+@tokens.command("revoke")
+def revoke_token(name: TokenName, *, data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
+    """End a token, and all sessions that were opened with it, at once."""
+    _token(data_dir, "revoke", name)
+
+
+def _token(data_dir: Path, *arguments: str) -> None:
+    from ampherd_embedded.tokens import TokensError, ask
 
     state_dir = Path(os.environ.get("AMPHERD_STATE_DIR", data_dir / "state"))
     try:
-        tokens = rotate_tokens(state_dir) if rotate else show_tokens(state_dir)
-    except TokensMissingError as err:
+        answer = ask(state_dir, *arguments)
+    except TokensError as err:
         typer.echo(str(err), err=True)
         raise typer.Exit(1) from err
-    for name, value in tokens.items():
-        typer.echo(f"{name}: {value}")
+    if answer:
+        typer.echo(answer)

@@ -70,7 +70,9 @@ def run_demo(
     simulated = SimulatedSite(described, data_dir / "ports.json", data_dir / "site.yaml")
     played = data_dir / "scenario.json"
     played.write_text(with_free_ports(described).model_dump_json(indent=2), encoding="utf-8")
-    options = Options(site=simulated.site, data_dir=data_dir, http_port=http_port, broker=broker, quiet=True)
+    options = Options(
+        site=simulated.site, data_dir=data_dir, http_port=http_port, broker=broker, quiet=True, renews_link=True
+    )
     say("Ampherd starts on a simulated house …")
     return run(
         options,
@@ -83,10 +85,9 @@ def run_demo(
 
 def _announcement(cars: int, data_dir: Path, opens_browser: bool) -> Callable[[Running], None]:
     def announce(site: Running) -> None:
-        page = f"{site.page}#token={site.token}"
-        say(f"{cars} cars share the connection with the house. Open {page}")
+        say(f"{cars} cars share the connection with the house. Open {site.link}")
         say(f"Logs are in {data_dir / 'logs'}. Ctrl-C stops everything.")
         if opens_browser:
-            webbrowser.open(page)
+            webbrowser.open(site.link)
 
     return announce

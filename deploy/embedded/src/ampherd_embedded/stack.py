@@ -10,7 +10,7 @@ import secrets
 import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +22,7 @@ from ampherd_embedded.broker import Broker, BrokerKind, choose
 from ampherd_embedded.plan import Surroundings
 from ampherd_embedded.program import Program, free_port
 from ampherd_embedded.supervisor import Supervisor
+from ampherd_embedded.tokens import ask
 
 _POLL_S: Final = 0.05
 _ANSWER_WITHIN_S: Final = 2.0
@@ -39,7 +40,10 @@ class BusyError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to run a site; a port of None is the usual one if free, and 0 any."""
+    """How to run a site; a port of None is the usual one if free, and 0 any.
+
+    The printed link holds a token at the first start only, unless it is renewed at each.
+    """
 
     site: Path
     data_dir: Path
@@ -50,6 +54,7 @@ class Options:
     mqtt_port: int = 0
     guest_port: int = 0
     quiet: bool = False
+    renews_link: bool = False
 
     @property
     def state_dir(self) -> Path:
@@ -59,12 +64,17 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A site whose page answers."""
+    """A site whose page answers; `token` is empty where the link is not new."""
 
     page: str
-    token: str
+    token: str = field(repr=False)
     guests: str
     supervisor: Supervisor
+
+    @property
+    def link(self) -> str:
+        """The page's address, which logs in by itself where there is a token."""
+        return f"{self.page}#token={self.token}" if self.token else self.page
 
 
 Prepare = Callable[[], Awaitable[None]]
@@ -98,7 +108,8 @@ async def running(
             follower = asyncio.create_task(supervisor.follow(watch), name="policy")
             try:
                 page = await _page(port_file, options.http_host)
-                token = (options.state_dir / "token-write").read_text(encoding="utf-8").strip()
+                renew = ("--renew",) if options.renews_link else ()
+                token = await asyncio.to_thread(ask, options.state_dir, "link", *renew)
                 yield Running(page, token, guests, supervisor)
             finally:
                 follower.cancel()

@@ -17,6 +17,7 @@ from ampherd_embedded.broker import BrokerMissingError
 from ampherd_embedded.program import Program
 from ampherd_embedded.stack import BusyError, Options, Prepare, Running, running, until_stopped
 from ampherd_embedded.supervisor import NotReadyError
+from ampherd_embedded.tokens import TokensError
 
 _EXIT_FAILED: Final = 1
 
@@ -53,7 +54,7 @@ def run(
         asyncio.run(until_stopped(site()))
     except PolicyError as err:
         return _refuse(str(err), EXIT_CONFIG)
-    except (BrokerMissingError, BusyError, NotReadyError) as err:
+    except (BrokerMissingError, BusyError, NotReadyError, TokensError) as err:
         return _refuse(str(err), _EXIT_FAILED)
     return 0
 
@@ -64,7 +65,9 @@ def say(text: str) -> None:
 
 
 def _announce(site: Running) -> None:
-    say(f"Ampherd runs. The page: {site.page}#token={site.token}")
+    say(f"Ampherd runs. The page: {site.link}")
+    if not site.token:
+        say("Not logged in there any more? `ampherd token new NAME` makes a token.")
     say(f"Guests (MQTT 3.1.1): {site.guests}")
 
 

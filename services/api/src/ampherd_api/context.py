@@ -11,8 +11,8 @@ from ampherd_core.clock import utc_now
 from ampherd_core.history import History
 from fastapi import Depends, Request
 
+from ampherd_api.allowance import Allowance
 from ampherd_api.commands import Commands
-from ampherd_api.failures import Failures
 from ampherd_api.inbox import Inbox
 from ampherd_api.live import Live
 from ampherd_api.policy_store import PolicyStore
@@ -34,7 +34,12 @@ class Context:
     recorder: Recorder
     history: History
     is_bus_connected: Callable[[], bool]
-    failures: Failures = field(default_factory=Failures)
+    failures: Allowance = field(default_factory=lambda: Allowance(10))
+    """Wrong tokens by address."""
+
+    writes: Allowance = field(default_factory=lambda: Allowance(60))
+    """Changes by token: more than one a second for a minute is no person, and wears out contactors."""
+
     refused: Counter[str] = field(default_factory=Counter)
     """HTTP requests that were not served, by cause."""
 

@@ -1,4 +1,4 @@
-"""The door of the HTTP server: what is oversized or malformed goes no further; answers carry the page's rules."""
+"""The door of the HTTP server: what is oversized, malformed or another site's goes no further; answers carry rules."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
@@ -25,6 +26,17 @@ _HEARD_OUT_BYTES: Final = 2 * 1024 * 1024
 
 _MAX_URL_BYTES: Final = 8 * 1024
 
+_READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+_RULES: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
+
 log = structlog.get_logger()
 
 
@@ -40,6 +52,9 @@ class Guard:
         """Serve one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
+            return
+        if is_of_another_site(scope["method"], Headers(scope=scope)):
+            await self._refuse(403, "csrf", "Changes from another site's page are not taken.")(scope, receive, send)
             return
         if len(scope["raw_path"]) + len(scope["query_string"]) > _MAX_URL_BYTES:
             await self._refuse(414, "long-address", "The address is too long.")(scope, receive, send)
@@ -60,15 +75,21 @@ class Guard:
 
     def _refuse(self, status: int, code: str, message: str) -> JSONResponse:
         self._refused[code] += 1
-        headers = {"Connection": "close"}
+        headers = {"Connection": "close", "Content-Security-Policy": self._content_policy, **_RULES}
         return JSONResponse(Failure(error=code, message=message).model_dump(exclude_none=True), status, headers)
 
     def _decorate(self, headers: MutableHeaders) -> None:
         headers["Content-Security-Policy"] = self._content_policy
-        headers["X-Content-Type-Options"] = "nosniff"
-        headers["Referrer-Policy"] = "no-referrer"
-        headers["Cross-Origin-Opener-Policy"] = "same-origin"
+        headers.update(_RULES)
         headers.setdefault("Cache-Control", "no-cache")
+
+
+def is_of_another_site(method: str, headers: Headers) -> bool:
+    """Whether a browser says that a page of another site wants a change; a proxy tells the host that it was asked."""
+    origin = headers.get("origin")
+    if method in _READS or origin is None:
+        return False
+    return urlsplit(origin).netloc not in {headers.get("host"), headers.get("x-forwarded-host")}
 
 
 def content_policy(page: Path) -> str:

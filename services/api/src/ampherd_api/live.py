@@ -19,8 +19,9 @@ WATCHERS: Final = 64
 _EVERY_S: Final = 0.2
 """Five times a second looks live; changes in between travel together."""
 
-_PULSE_S: Final = 3.0
-"""How often a quiet connection is heard: a watcher that hears nothing for 10 s knows that it is lost."""
+_PULSE_S: Final = 1.5
+"""How often a quiet connection is heard: a watcher that hears nothing for 10 s knows that it is lost, and one whose
+token has ended is shown nothing more within two seconds."""
 
 _RETRY_MS: Final = 2_000
 
@@ -56,11 +57,11 @@ class Live:
         finally:
             self.watchers -= 1
 
-    async def watch(self) -> AsyncIterator[ServerSentEvent]:
+    async def watch(self, may_go_on: Callable[[], bool]) -> AsyncIterator[ServerSentEvent]:
         """A `snapshot`, then a `change` whenever there is one, and a `pulse` when there is none."""
         generation, bus = -1, False
         revision = 0
-        while True:
+        while may_go_on():
             news, is_connected = self._news, self._is_bus_connected()
             if generation != self._generation:
                 generation, bus = self._generation, is_connected

@@ -112,6 +112,8 @@ class ApiService(Service):
 
     async def main(self) -> None:
         """Serve and record until cancelled."""
+        if not self.context.tokens.all():
+            log.warning("no_token_yet", remedy="make one: python -m ampherd_api.token new NAME")
         server = _server(self.context)
         with _listening(self.environment) as listener:
             recording = asyncio.create_task(self._recorder.run(), name="recorder")

@@ -82,7 +82,7 @@ function Modes({ car, ask }) {
   const chosen = car.decision?.mode;
   const mayWrite = role.value === "write";
   return html`<div class="modes" role="group" aria-label="Mode of ${car.name}">
-    ${MODES.map((mode) => html`<button type="button" key=${mode.id} aria-pressed=${mode.id === chosen} disabled=${mode.isLater || !mayWrite} title=${mayWrite ? mode.hint : "Log in with the write token to change this"} onClick=${() => ask("mode", mode.id)}>${mode.name}</button>`)}
+    ${MODES.map((mode) => html`<button type="button" key=${mode.id} aria-pressed=${mode.id === chosen} disabled=${mode.isLater || !mayWrite} title=${mayWrite ? mode.hint : "Log in with a token of scope write to change this"} onClick=${() => ask("mode", mode.id)}>${mode.name}</button>`)}
   </div>`;
 }
 

@@ -46,7 +46,7 @@ function Login() {
   };
   return html`<main class="login card">
     <h1>Ampherd</h1>
-    <p>Enter a token once; this browser remembers it. Ampherd wrote two at its first start: <code>token-read</code> to look, <code>token-write</code> to change things.</p>
+    <p>Enter a token once; this browser remembers it. Without Docker, <code>ampherd token new NAME</code> makes one; with Docker, <code>docker compose exec api python -m ampherd_api.token new NAME</code>.</p>
     <form onSubmit=${submit}>
       <label for="token">Token</label>
       <input id="token" name="token" type="password" autocomplete="current-password" required maxlength="200" />

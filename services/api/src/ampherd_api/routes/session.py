@@ -10,13 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from ampherd_api.access import COOKIE, COOKIE_S, log_in, new_cookie, reader
 from ampherd_api.context import Ctx
 from ampherd_api.documents import Answer
-from ampherd_api.tokens import Role
+from ampherd_api.tokens import Role, Token
 
 router = APIRouter(prefix="/session", tags=["session"])
 
 
 class Login(BaseModel):
-    """One of the two tokens."""
+    """A token."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -32,22 +32,22 @@ class SessionDocument(Answer):
 @router.post("")
 async def start(context: Ctx, request: Request, response: Response, login: Login) -> SessionDocument:
     """Log in: sets a cookie that no script can read."""
-    role = log_in(request, context, login.token)
+    token = log_in(request, context, login.token)
     response.set_cookie(
         COOKIE,
-        new_cookie(context.tokens, role, context.utc_s()),
+        new_cookie(context.tokens, token, context.utc_s()),
         max_age=COOKIE_S,
         httponly=True,
         samesite="strict",
         secure=request.url.scheme == "https",
     )
-    return SessionDocument(role=role)
+    return SessionDocument(role=token.role)
 
 
 @router.get("")
-async def session(role: Annotated[Role, Depends(reader)]) -> SessionDocument:
+async def session(token: Annotated[Token, Depends(reader)]) -> SessionDocument:
     """What this session allows."""
-    return SessionDocument(role=role)
+    return SessionDocument(role=token.role)
 
 
 @router.delete("", status_code=204)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Iterator
 
 from ampherd_core.clock import boot_s, utc_now
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from ampherd_api.access import reader
+from ampherd_api.access import is_still_known, reader
 from ampherd_api.context import Ctx
 from ampherd_api.documents import Snapshot
 
@@ -28,7 +28,7 @@ async def state(context: Ctx) -> Snapshot:
 
 
 @router.get("/live", response_class=EventSourceResponse, dependencies=[Depends(place)])
-async def live(context: Ctx) -> AsyncIterable[ServerSentEvent]:
+async def live(context: Ctx, request: Request) -> AsyncIterable[ServerSentEvent]:
     """Server-sent events: `snapshot` first, then each `change`, and a `pulse` when all is quiet."""
-    async for event in context.live.watch():
+    async for event in context.live.watch(lambda: is_still_known(request, context)):
         yield event
