@@ -7,7 +7,7 @@ PACKAGES := libs/core services/meter services/balancer services/charger-agent se
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint types model fuzz bench faults lock test-deps clean
+.PHONY: help demo up test lint types audit model fuzz bench faults lock test-deps clean
 
 help:              ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## */\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -36,6 +36,9 @@ lint: $(STAMP)     ## ruff and import-linter
 
 types: $(STAMP)    ## mypy, strict
 	$(BIN)/mypy
+
+audit: $(STAMP)    ## known vulnerabilities of the pinned packages
+	$(BIN)/python .ci/audit.py
 
 model: $(STAMP)    ## the grant protocol in every state; needs spin and gcc
 	$(BIN)/python -m pytest tests/model
