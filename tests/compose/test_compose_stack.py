@@ -52,7 +52,7 @@ def test_a_container_has_no_more_rights_than_it_needs(stack: Stack, name: str) -
     assert not host["CapAdd"]
     assert not host["Privileged"]
     assert not host["Devices"]
-    assert host["NetworkMode"].startswith(stack.project)
+    assert host["NetworkMode"] == "none" if name == "rights" else host["NetworkMode"].startswith(stack.project)
     assert "no-new-privileges:true" in host["SecurityOpt"]
     assert host["RestartPolicy"]["Name"] == "unless-stopped"
     assert host["LogConfig"]["Config"] == {"max-size": "10m", "max-file": "3"}
@@ -69,11 +69,24 @@ def test_only_the_api_may_write_the_policy(stack: Stack) -> None:
 
 def test_each_service_sees_its_own_secrets_only(stack: Stack) -> None:
     seen = {name: sorted(stack.shell(name, "ls /secrets 2>/dev/null")[1].split()) for name in OURS}
-    assert seen["meter"] == seen["agent-1"] == ["mqtt-url"]
-    assert seen["balancer"] == ["mqtt-url", "redis-url"]
+    assert seen["meter"] == seen["agent-1"] == ["mqtt-url", "seal-key"]
+    assert seen["balancer"] == ["mqtt-url", "redis-url", "seal-key"]
+    assert "seal-key" not in seen["api"]
     assert seen["simulator"] == []
-    urls = {stack.shell(name, "cat /secrets/mqtt-url")[1] for name in ("meter", "balancer", "agent-1", "api")}
-    assert len(urls) == 4
+    urls = {
+        stack.shell(name, "cat /secrets/mqtt-url")[1] for name in ("meter", "balancer", "agent-1", "agent-2", "api")
+    }
+    assert len(urls) == 5
+
+
+def test_no_image_log_or_environment_holds_a_secret(stack: Stack) -> None:
+    told = [*stack.passwords().values(), stack.token]
+    for name in RUNS:
+        container = stack.container(name)
+        image = container.image
+        assert image is not None
+        shown = f"{container.logs().decode(errors='replace')} {container.attrs} {image.attrs} {image.history()}"
+        assert not [secret for secret in told if secret in shown], name
 
 
 def test_redis_and_influxdb_reach_nothing_and_nobody_else_reaches_them(stack: Stack) -> None:
@@ -126,5 +139,8 @@ def test_an_edit_of_the_policy_is_taken_up_in_the_containers(stack: Stack) -> No
     stack.edit_policy(site + '  fourth: {driver: edgetech, link: "tcp://simulator:5021", unit: 9}\n')
     wait_until(lambda: "fourth" in stack.state()["chargers"], 10, "the api knows the new charger")
     wait_until(lambda: b'"charger": "fourth"' in stack.container("agent-4").logs(tail=50), 10, "slot 4 has work")
+    wait_until(
+        lambda: "state" in stack.state()["chargers"]["fourth"], 20, "and the broker lets it speak for its charger"
+    )
     stack.edit_policy(site)
     wait_until(lambda: "fourth" not in stack.state()["chargers"], 10, "and forgets it")
