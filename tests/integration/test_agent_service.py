@@ -362,3 +362,26 @@ async def test_an_idle_agent_is_small(broker: BrokerServer, tmp_path: Path) -> N
         assert b.agent.process is not None
         resident_mb = psutil.Process(b.agent.process.pid).memory_info().rss / 1e6
         assert resident_mb < 80
+
+
+async def test_without_a_key_it_says_loudly_that_anybody_is_believed(broker: BrokerServer, tmp_path: Path) -> None:
+    async with bench(broker, tmp_path, DeviceServer(edgetech())) as b:
+        await b.balancer.until(lambda state: state.link is LinkHealth.OK)
+        b.balancer.offer_a = 12.0
+        await wait_for(lambda: b.offer_a == 12)
+        assert b.balancer.status["agent-left"].is_sealed is False
+        assert b.agent.log.read_text().count("no_seal_key") == 1
+
+
+async def test_with_a_key_a_grant_without_a_seal_moves_nothing(
+    broker: BrokerServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AMPHERD_SEAL_KEY", "k" * 32)
+    async with bench(broker, tmp_path, DeviceServer(edgetech())) as b:
+        await b.balancer.until(lambda state: state.link is LinkHealth.OK)
+        b.balancer.offer_a = 12.0
+        state = await b.balancer.until(lambda state: state.counters.get("grants_unsealed", 0) >= 10)
+        assert state.applied is None
+        await wait_for(lambda: b.offer_a == 0, LEASE_S + 1.5, "without a grant it comes to its fallback")
+        await wait_for(lambda: "forged" in b.balancer.codes())
+        assert b.balancer.status["agent-left"].is_sealed is True
