@@ -3,7 +3,7 @@
 # start what they need on ports of their own.
 set -euo pipefail
 
-PACKAGES=(mosquitto mosquitto-clients redis-server influxdb nginx-light chromium docker.io docker-compose debootstrap iptables procps spin gcc libc6-dev libfaketime)
+PACKAGES=(mosquitto mosquitto-clients openssl redis-server influxdb nginx-light chromium docker.io docker-compose debootstrap iptables procps spin gcc libc6-dev libfaketime)
 
 [ "$(id -u)" = 0 ] || { echo "test-deps installs packages of the system; run it as root" >&2; exit 1; }
 command -v apt-get >/dev/null || { echo "test-deps knows Debian only; install by hand: ${PACKAGES[*]}" >&2; exit 1; }

@@ -18,9 +18,9 @@ from ampherd_charger_agent.service import AgentService
 from ampherd_charger_agent.slot import Slot
 from ampherd_charger_agent.wallbox import Snapshot
 from ampherd_core.clock import SESSION, boot_s, utc_now
+from ampherd_core.environment import Environment
 from ampherd_core.messages import ChargerState, IecState, LinkHealth, MeterRole, PhaseSample, Reading, Stamp
 from ampherd_core.policy import Policy
-from ampherd_core.service import Environment
 from ampherd_core.store import RedisStore
 
 from tests.fuzz.messages import Messages, hearing

@@ -18,10 +18,11 @@ from zlib import crc32
 
 from ampherd_core.bus import BrokerAddress, Inbound
 from ampherd_core.clock import SESSION, boot_s
+from ampherd_core.environment import Environment
 from ampherd_core.messages import Grant, HistoryRequest, Message, Reading
 from ampherd_core.policy import Policy
 from ampherd_core.policy_file import parse_policy
-from ampherd_core.service import Environment, Service
+from ampherd_core.service import Service
 from ampherd_core.topics import Topics, channels
 
 from docs.generator.examples import EXAMPLES

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from ampherd_core.bus import BrokerAddress, Inbound, MqttBus, Outbound, running
 from ampherd_core.connection import Connection, ConnectionLostError
+from ampherd_core.environment import Environment
 from ampherd_core.policy_file import parse_policy
-from ampherd_core.service import Environment
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec

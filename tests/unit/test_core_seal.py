@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from ampherd_core.bus import MAX_PAYLOAD_BYTES, Inbound
+from ampherd_core.environment import Environment
 from ampherd_core.messages import Grant, GrantId, Stamp
 from ampherd_core.seal import Seal
-from ampherd_core.service import Environment
 from ampherd_core.wire import Wire
 from hypothesis import given
 from hypothesis import strategies as st

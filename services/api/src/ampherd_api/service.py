@@ -13,6 +13,7 @@ import structlog
 import uvicorn
 from ampherd_core.bus import Inbound, Outbound
 from ampherd_core.clock import SESSION, boot_s, utc_now
+from ampherd_core.environment import Environment
 from ampherd_core.messages import (
     ChargerState,
     Decision,
@@ -24,7 +25,7 @@ from ampherd_core.messages import (
     SiteState,
 )
 from ampherd_core.policy import Policy
-from ampherd_core.service import Environment, Service
+from ampherd_core.service import Service
 from ampherd_core.store import RedisStore
 
 from ampherd_api.app import create_app

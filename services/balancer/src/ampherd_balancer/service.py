@@ -9,9 +9,10 @@ from typing import Final, TypeVar
 import structlog
 from ampherd_core.bus import Inbound, Outbound
 from ampherd_core.clock import SESSION, boot_s, utc_now
+from ampherd_core.environment import Environment
 from ampherd_core.messages import ChargerState, Grant, GrantId, Reading, SetResult, Severity
 from ampherd_core.policy import Policy
-from ampherd_core.service import Environment, Service
+from ampherd_core.service import Service
 from ampherd_core.store import RedisStore, StoreError
 from ampherd_core.topics import ANY, SETTINGS
 

@@ -12,9 +12,10 @@ import structlog
 from ampherd_core.backoff import Backoff
 from ampherd_core.bus import Inbound, Outbound
 from ampherd_core.clock import SESSION, boot_s, utc_now
+from ampherd_core.environment import Environment
 from ampherd_core.messages import Health, MeterRole, Severity, Stamp
 from ampherd_core.policy import Meter, Policy, Wiring
-from ampherd_core.service import Environment, Service
+from ampherd_core.service import Service
 
 from ampherd_meter.channel import Channel, Verdict
 from ampherd_meter.drivers import new_driver
