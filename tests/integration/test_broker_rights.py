@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 import pytest_asyncio
 from ampherd_core.bus import BrokerAddress, Inbound, MqttBus, Outbound, running
@@ -15,6 +16,7 @@ from ampherd_core.policy_file import parse_policy
 from ampherd_core.topics import Topics
 
 from tests.support.guarded_broker import AGENTS, SETUP, GuardedBroker
+from tests.support.processes import is_alive
 from tests.support.wait import wait_for
 
 pytestmark = pytest.mark.needs("mosquitto")
@@ -129,6 +131,13 @@ async def test_an_edit_moves_rights_without_a_restart(guarded: GuardedBroker, ea
         await wait_for(lambda: (T.charger_state("right"), b"first") in ear.heard)
         assert (T.charger_state("left"), b"first") not in ear.heard
         assert guarded.pid == pid
+
+
+async def test_when_the_broker_dies_its_container_ends(guarded: GuardedBroker) -> None:
+    shell = psutil.Process(guarded.pid)
+    await wait_for(lambda: [child for child in shell.children() if child.name() == "mosquitto"])
+    next(child for child in shell.children() if child.name() == "mosquitto").kill()
+    await wait_for(lambda: not is_alive(shell.pid), RENEWED_WITHIN_S, "so that Docker starts it again")
 
 
 async def test_a_guest_comes_and_goes_without_a_restart(guarded: GuardedBroker) -> None:
