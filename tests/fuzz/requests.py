@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +18,9 @@ import h11
 from ampherd_api.app import create_app
 from ampherd_api.guard import counting_protocol
 from ampherd_api.service import ApiService
+from ampherd_api.tokens import Role
 from ampherd_core.bus import Inbound, Outbound
+from ampherd_core.clock import utc_now
 from ampherd_core.messages import SetResult
 from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -112,7 +115,10 @@ class Requests:
     def __init__(self, service: ApiService, directory: Path, loop: asyncio.AbstractEventLoop, ears: Ears) -> None:
         self._service, self._directory, self._loop, self._ears = service, directory, loop, ears
         self._number = 0
-        self._tokens = {role: (directory / f"token-{role}").read_bytes().strip() for role in ("read", "write")}
+        tokens = service.context.tokens
+        self._tokens = {role.value: tokens.make(role.value, role, utc_now()).encode() for role in Role}
+        # A fuzzer changes more in a second than a person in an hour.
+        service.context.writes.allowed = sys.maxsize
         self.app = create_app(service.context)
         self._config = Config(
             self.app, http=counting_protocol(service.context.refused), ws="none", lifespan="off", log_config=None
