@@ -43,7 +43,10 @@ class CarTraits:
 
 
 class Car:
-    """One car; `arrives_s` to `leaves_s` it is plugged in, and `plug`/`unplug` do it by hand."""
+    """One car; `arrives_s` to `leaves_s` it is plugged in, and `plug`/`unplug` do it by hand.
+
+    `traits` may be changed while it charges, `nature` keeps what it is; while `is_sated` it takes nothing.
+    """
 
     def __init__(
         self,
@@ -54,7 +57,8 @@ class Car:
         soc: float = 0.3,
         voltage_v: float = NOMINAL_VOLTAGE_V,
     ) -> None:
-        self.traits = traits
+        self.traits = self.nature = traits
+        self.is_sated = False
         self.soc = soc
         self.iec_state = IecState.A
         self.taken_wh = 0.0
@@ -133,6 +137,7 @@ class Car:
     def _switch(self, now_s: float) -> None:
         """Close S2 a second after an offer the car can use; open it when there is none, or when full."""
         wants = self._followed_a >= MIN_OFFER_A and self._ceiling_a() >= FULL_A and not self._is_asleep
+        wants = wants and not self.is_sated
         if self.iec_state is IecState.C:
             if not wants:
                 self._open()

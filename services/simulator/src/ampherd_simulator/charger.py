@@ -35,6 +35,7 @@ class WallboxFaults:
     ignores_writes: bool = False
     answers_garbage: bool = False
     has_stale_currents: bool = False
+    has_ghost_car: bool = False
     reboots_at_s: float = math.inf
 
 
@@ -61,6 +62,7 @@ class SimulatedCharger:
         self._is_delta = is_delta
         self._noise = random.Random(charger_id)  # noqa: S311 - repeatable garbage, no secret
         self._energy_wh = 0.0
+        self._shown_car = IecState.A
         self._drawn_a: Phases = (0.0, 0.0, 0.0)
 
     def step(self, now_s: float) -> Phases:
@@ -69,7 +71,9 @@ class SimulatedCharger:
         if now_s >= self.faults.reboots_at_s:
             self.faults.reboots_at_s = math.inf
             wallbox.reboot(now_s)
-        wallbox.step(now_s, car.iec_state)
+        if not (self.faults.has_ghost_car and car.iec_state is IecState.A):
+            self._shown_car = car.iec_state
+        wallbox.step(now_s, self._shown_car)
         car.terminals = min(wallbox.terminals, len(self._places))
         drawn_a = car.step(wallbox.offer_a, now_s, is_powered=wallbox.is_closed)
         wallbox.sensors.is_stale = self.faults.has_stale_currents

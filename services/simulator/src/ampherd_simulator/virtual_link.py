@@ -1,94 +1,127 @@
-"""A wallbox without a wire: writes go through the twin's registers, reads see what those registers would say.
-
-It stands where link and driver stand in an agent. It is written from the register facts, as the twins are, and knows
-nothing of the agents' drivers.
-"""
+"""A wallbox without a wire: the real driver asks, the twin's registers answer, and faults stand between them."""
 
 from __future__ import annotations
 
 import struct
-from typing import Final
+from collections.abc import Coroutine, Sequence
+from typing import Final, TypeVar
 
-from ampherd_charger_agent.wallbox import Capabilities, Snapshot
-from ampherd_core.messages import IecState
+from ampherd_charger_agent.drivers import DRIVERS
+from ampherd_charger_agent.wallbox import GarbledError, NoAnswerError, Snapshot
+from ampherd_core.policy import DriverName
 
 from ampherd_simulator.charger import SimulatedCharger
-from ampherd_simulator.errors import SimulatorError
+from ampherd_simulator.faults import Faults, Kind
 from ampherd_simulator.wallboxes.edgetech import Edgetech
-from ampherd_simulator.wallboxes.pdu import WRITE_ONE
-from ampherd_simulator.wallboxes.smartevse_pilot import DECIAMP, SmartEvsePilot, State
+from ampherd_simulator.wallboxes.pdu import READ_HOLDING, READ_INPUT, WRITE_ONE
 from ampherd_simulator.wallboxes.smartevse_v2 import SmartEvseV2
 
-EDGETECH_LIMIT: Final = 0x0201
-V2_OVERRIDE, V2_ACCESS = 0x0002, 0x0005
-LEGACY_OVERRIDE, LEGACY_ACCESS = 0x00A6, 0x00A7
+T = TypeVar("T")
 
-EDGETECH: Final = Capabilities(settle_s=0.0, is_bursty=False)
-SMARTEVSE_V2: Final = Capabilities(settle_s=7.0, is_bursty=True)
-"""Four seconds of hold-off and a cycle of two, then it shows."""
-
-SMARTEVSE_LEGACY: Final = Capabilities(settle_s=3.0, is_bursty=False)
-
-PILOT_STATES: Final = {
-    State.A: IecState.A,
-    State.B: IecState.B,
-    State.B1: IecState.B,
-    State.ACTIVATION: IecState.B,
-    State.C: IecState.C,
-    State.C1: IecState.C,
-    State.D: IecState.D,
-}
+LINK_FAULTS: Final = (Kind.LINK_SILENT, Kind.LINK_LATE, Kind.LINK_PREVIOUS, Kind.LINK_GARBAGE)
 
 
-class LinkError(SimulatorError):
-    """The wallbox did not answer, or answered garbage."""
+def driver_of(charger: SimulatedCharger) -> DriverName:
+    """Which driver a twin needs."""
+    if isinstance(charger.wallbox, Edgetech):
+        return DriverName.EDGETECH
+    return DriverName.SMARTEVSE_V2 if isinstance(charger.wallbox, SmartEvseV2) else DriverName.SMARTEVSE_V2_LEGACY
+
+
+class VirtualRegisters:
+    """What a driver needs of a link, at the moment `now_s`; raises AgentError as the real link does."""
+
+    def __init__(self, charger: SimulatedCharger, faults: Faults) -> None:
+        self.now_s = 0.0
+        self._charger = charger
+        self._faults = faults
+        self._previous = b""
+
+    async def read_input(self, address: int, count: int) -> Sequence[int]:
+        """Function 4."""
+        return self._read(READ_INPUT, address, count)
+
+    async def read_holding(self, address: int, count: int) -> Sequence[int]:
+        """Function 3."""
+        return self._read(READ_HOLDING, address, count)
+
+    async def write(self, address: int, value: int) -> None:
+        """Function 6, held against its echo."""
+        request = struct.pack(">BHH", WRITE_ONE, address, value)
+        if self._ask(request) != request:
+            raise GarbledError("the echo of a write differs")
+
+    def _read(self, function: int, address: int, count: int) -> Sequence[int]:
+        reply = self._ask(struct.pack(">BHH", function, address, count))
+        if len(reply) != 2 + 2 * count or reply[0] != function:
+            raise GarbledError(f"{count} registers were asked for, something else came")
+        return struct.unpack(f">{count}H", reply[2:])
+
+    def _ask(self, request: bytes) -> bytes:
+        if self._faults.active and self._is_at_fault():
+            return self._ask_badly(request)
+        reply = self._charger.answer(request, self.now_s)
+        if reply is None:
+            raise NoAnswerError("no answer")
+        self._previous = reply.pdu
+        return reply.pdu
+
+    def _is_at_fault(self) -> bool:
+        return any(self._faults.is_on(kind, self._charger.id) for kind in LINK_FAULTS)
+
+    def _ask_badly(self, request: bytes) -> bytes:
+        faults, name = self._faults, self._charger.id
+        is_deaf = any(
+            fault.kind is Kind.LINK_SILENT and fault.who == name and fault.amount == 0 for fault in faults.active
+        )
+        reply = None if is_deaf else self._charger.answer(request, self.now_s)
+        if reply is None or faults.is_on(Kind.LINK_SILENT, name):
+            raise NoAnswerError("no answer")
+        if faults.is_on(Kind.LINK_GARBAGE, name):
+            raise GarbledError("garbage")
+        if faults.is_on(Kind.LINK_PREVIOUS, name):
+            previous, self._previous = self._previous, reply.pdu
+            return previous
+        self._previous = reply.pdu
+        return reply.pdu
 
 
 class VirtualLink:
-    """One wallbox as an agent reaches it."""
+    """One wallbox as an agent reaches it, through its real driver."""
 
-    def __init__(self, charger: SimulatedCharger, voltage_v: float) -> None:
+    def __init__(self, charger: SimulatedCharger, voltage_v: float, faults: Faults) -> None:
         self._charger = charger
         self._voltage_v = (voltage_v, voltage_v, voltage_v)
-        self._is_edgetech = isinstance(charger.wallbox, Edgetech)
-        is_v2 = isinstance(charger.wallbox, SmartEvseV2)
-        self._override, self._access = (V2_OVERRIDE, V2_ACCESS) if is_v2 else (LEGACY_OVERRIDE, LEGACY_ACCESS)
-        smartevse = SMARTEVSE_V2 if is_v2 else SMARTEVSE_LEGACY
-        self.capabilities = EDGETECH if self._is_edgetech else smartevse
+        self._registers = VirtualRegisters(charger, faults)
+        self._driver = DRIVERS[driver_of(charger)](self._registers)
+        self._faults = faults
+        self.capabilities = self._driver.capabilities
 
-    def read(self, now_s: float) -> Snapshot:
-        """What a driver would have read; LinkError when nothing sensible comes."""
-        charger, wallbox = self._charger, self._charger.wallbox
-        if charger.faults.is_silent or charger.faults.answers_garbage or wallbox.is_deaf(now_s):
-            raise LinkError("no answer")
-        wallbox.overhear(now_s)
-        if isinstance(wallbox, Edgetech):
-            return self._read_edgetech(wallbox, now_s)
-        return self._read_smartevse(wallbox.pilot, now_s)
+    @property
+    def is_late(self) -> bool:
+        """Whether an answer takes until the next step."""
+        return bool(self._faults.active) and self._faults.is_on(Kind.LINK_LATE, self._charger.id)
+
+    def read(self, now_s: float, clock_s: float) -> Snapshot:
+        """What the driver reads, begun at `clock_s` of the agent; raises AgentError."""
+        wallbox = self._charger.wallbox
+        if isinstance(wallbox, Edgetech) and not self._faults.active and not _is_at_fault(self._charger, now_s):
+            return self._short_cut(wallbox, now_s, clock_s)
+        self._registers.now_s = now_s
+        return _now(self._driver.read(clock_s))
 
     def write(self, offer_a: float, now_s: float) -> None:
-        """Offer so much, A per phase; 0 pauses. LinkError when it is not acknowledged."""
-        if self._is_edgetech:
-            amps = int(offer_a)
-            self._write(EDGETECH_LIMIT, amps << 8 | amps, now_s)
-        elif offer_a > 0:
-            self._write(self._override, round(offer_a * DECIAMP), now_s)
-            self._write(self._access, 1, now_s)
-        else:
-            self._write(self._access, 0, now_s)
+        """Offer so much, A per phase; raises AgentError."""
+        self._registers.now_s = now_s
+        _now(self._driver.write(offer_a))
 
-    def _write(self, address: int, value: int, now_s: float) -> None:
-        request = struct.pack(">BHH", WRITE_ONE, address, value)
-        reply = self._charger.answer(request, now_s)
-        if reply is None or reply.pdu != request:
-            raise LinkError("the write was not acknowledged")
-
-    def _read_edgetech(self, wallbox: Edgetech, now_s: float) -> Snapshot:
+    def _short_cut(self, wallbox: Edgetech, now_s: float, clock_s: float) -> Snapshot:
+        """The same snapshot without the registers: this wallbox is read in every step."""
         sensors = wallbox.sensors
         return Snapshot(
             iec_state=wallbox.shown_state,
             offer_a=wallbox.offer_a,
-            read_at_s=now_s,
+            read_at_s=clock_s,
             drawn_a=sensors.drawn_a,
             max_a=wallbox.most_a,
             resolution_a=1.0,
@@ -98,20 +131,17 @@ class VirtualLink:
             uptime_s=wallbox.uptime_s(now_s),
         )
 
-    def _read_smartevse(self, pilot: SmartEvsePilot, now_s: float) -> Snapshot:
-        return Snapshot(
-            iec_state=PILOT_STATES[pilot.state],
-            offer_a=_standing_a(pilot),
-            read_at_s=now_s,
-            max_a=pilot.max_a,
-            needs_standby=True,
-        )
+
+def _is_at_fault(charger: SimulatedCharger, now_s: float) -> bool:
+    faults = charger.faults
+    return faults.is_silent or faults.answers_garbage or charger.wallbox.is_deaf(now_s)
 
 
-def _standing_a(pilot: SmartEvsePilot) -> float:
-    """What the car has, or will have when it starts: while it waits, the override that its start will bring."""
-    if not pilot.has_access:
-        return 0.0
-    if pilot.state is State.C:
-        return pilot.offer_a
-    return pilot.override_da / DECIAMP or float(pilot.max_a)
+def _now(call: Coroutine[None, None, T]) -> T:
+    """The result of a coroutine that never waits: virtual registers answer at once."""
+    try:
+        call.send(None)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    raise RuntimeError("a driver waited for something else than its registers")

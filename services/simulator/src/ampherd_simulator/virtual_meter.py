@@ -1,27 +1,28 @@
-"""A meter in virtual time: from the true site to the reading that the meter service would publish.
+"""A meter service in virtual time: from the true site to a sample, and through the real channel to a reading.
 
-It is as coarse as the real meter: whole amps are taken as up to one more, |P|/U is the other bound, the power gives the
-direction.
+Where a fault touches the bytes of a telegram, they are written out, framed and parsed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
-from ampherd_core.messages import MeterRole, PhaseSample, Reading, Stamp
-from ampherd_core.phases import Phases
+from ampherd_core.messages import MeterRole, Reading, Stamp
+from ampherd_meter.channel import Channel
+from ampherd_meter.electrics import Mains
+from ampherd_meter.framer import Framer
+from ampherd_meter.pulse import FREEZE_S
+from ampherd_meter.sample import MeterPhases, PhaseValues, Sample
+from ampherd_meter.telegram import TelegramError, parse_telegram
 
 from ampherd_simulator.metering import GridSensor
-from ampherd_simulator.p1 import GridSample, P1Meter
+from ampherd_simulator.p1 import DIALECTS, GridSample, P1Meter
 from ampherd_simulator.p1_feed import P1Faults, P1Feed
+from ampherd_simulator.virtual_process import Mail, VirtualProcess
 
-WHOLE_A = 1.0
-"""A meter that shows whole amps may have cut off nearly one."""
-
-FAST_STALE_S = 5.0
-SLOW_STALE_S = 25.0
-FAST_PERIOD_S = 2.0
+REOPENS_AFTER_S: Final = 1.0
+"""A meter process that was frozen discards what waited, and opens its line anew."""
 
 
 class GridMeter(Protocol):
@@ -52,66 +53,102 @@ class TelegramMeter:
         return None if telegram is None else self._read_telegram(telegram, now_s)
 
 
-class VirtualMeter:
-    """The grid meter; `faults` are those of a P1 port, and each of them but half its data leaves no reading at all."""
+class VirtualMeter(VirtualProcess):
+    """The grid meter and the process that reads it; `faults` are those of a P1 port.
 
-    def __init__(self, meter_id: str, meter: P1Meter, sensor: GridSensor, session: str) -> None:
-        self.faults = P1Faults()
-        self._id = meter_id
-        self._meter = meter
+    `slow_s` is the least time between two telegrams; `has_wrong_sign` shows import as export.
+    """
+
+    def __init__(  # noqa: PLR0913 - a process, its meter and its wires
+        self,
+        name: str,
+        meter_id: str,
+        feed: P1Feed,
+        sensor: GridSensor,
+        mains: Mains,
+        *,
+        session: str,
+        boot_s: float = 0.0,
+    ) -> None:
+        super().__init__(name, boot_s=boot_s)
+        self.faults = feed.faults
+        self.slow_s = 0.0
+        self.has_wrong_sign = False
+        self.feed = feed
         self._sensor = sensor
         self._session = session
-        self._due_s = 0.0
-        self._shown: tuple[PhaseSample, PhaseSample, PhaseSample] | None = None
-        self._sensed: tuple[Phases, Phases, Phases] | None = None
+        self._channel = Channel(meter_id, MeterRole.GRID, mains, None)
+        self._framer = Framer(self._channel.counters)
+        self._due_s = self._alive_s = 0.0
+        self._last: Sample | None = None
+        self._shown: tuple[object, MeterPhases] | None = None
+
+    def hear(self, message: Mail, now_s: float) -> None:
+        """It listens to nothing."""
 
     def read(self, now_s: float) -> Reading | None:
-        """The reading that is due now; None between two telegrams, and when the port is at fault."""
+        """The reading that is due now; None between two telegrams, while it stands still, and when the port is bad."""
+        if self.is_frozen(now_s):
+            return None
+        if now_s - self._alive_s > FREEZE_S and self._alive_s:
+            self._due_s = now_s + REOPENS_AFTER_S
+        self._alive_s = now_s
         if now_s < self._due_s:
             return None
-        self._due_s = now_s - now_s % self._meter.period_s + self._meter.period_s
-        faults = self.faults
-        if faults.is_silent or faults.is_frozen or faults.is_garbage or faults.has_bad_crc:
+        period_s = max(self.feed.period_s, self.slow_s)
+        self._due_s = now_s - now_s % period_s + period_s
+        sample = self._sample(now_s)
+        if sample is None:
             return None
-        return self._reading(self._sensor.sample(now_s), now_s)
+        stamp = Stamp(session=self._session, at_s=self.clock_s(now_s))
+        return self._channel.take(sample, stamp, self._sensor.at(now_s))
 
-    def _reading(self, sample: GridSample, now_s: float) -> Reading:
-        period_s = self._meter.period_s
-        one, two, three = self._phases(sample)
-        is_half = self.faults.is_half_missing
-        return Reading(
-            meter=self._id,
-            role=MeterRole.GRID,
-            stamp=Stamp(session=self._session, at_s=now_s),
-            measured_at=self._sensor.at(now_s),
-            interval_s=period_s,
-            valid_for_s=FAST_STALE_S if period_s <= FAST_PERIOD_S else SLOW_STALE_S,
-            resolution_a=self._meter.resolution_a,
-            phases=(one, None if is_half else two, None if is_half else three),
-            power_w=sum(sample.power_w),
-            energy_import_wh=sample.import_wh,
-            energy_export_wh=sample.export_wh,
+    def _sample(self, now_s: float) -> Sample | None:
+        faults = self.faults
+        if faults.is_silent:
+            return None
+        if faults.is_frozen and self._last is not None:
+            return self._last
+        if faults.is_garbage or faults.has_bad_crc or faults.is_half_missing:
+            return self._parsed(now_s)
+        self._last = self._sensed(self._sensor.sample(now_s), now_s)
+        return self._last
+
+    def _parsed(self, now_s: float) -> Sample | None:
+        """Through the bytes."""
+        telegram = self.feed.next(now_s)
+        frames = self._framer.feed(telegram) if telegram else []
+        try:
+            return parse_telegram(frames[-1].text) if frames else None
+        except TelegramError:
+            return None
+
+    def _sensed(self, sensed: GridSample, now_s: float) -> Sample:
+        """What the telegram of this moment would say, without writing it."""
+        dialect = DIALECTS[self.feed.meter.kind]
+        return Sample(
+            phases=self._phases(sensed),
+            power_w=float(round(sum(sensed.power_w))) * (-1 if self.has_wrong_sign else 1),
+            resolution_a=self.feed.meter.resolution_a,
+            nominal_interval_s=dialect.period_s,
+            content=f"{now_s:.0f}",
+            has_clock=True,
         )
 
-    def _phases(self, sample: GridSample) -> tuple[PhaseSample, PhaseSample, PhaseSample]:
-        """The phases as the telegram would show them; the last ones again while the meter senses the same."""
-        sensed = sample.current_a, sample.power_w, sample.voltage_v
-        if self._shown is None or sensed != self._sensed:
-            self._shown = self._phase(sample, 0), self._phase(sample, 1), self._phase(sample, 2)
-            self._sensed = sensed
-        return self._shown
+    def _phases(self, sensed: GridSample) -> MeterPhases:
+        key = sensed.current_a, sensed.power_w, self.has_wrong_sign
+        if self._shown is not None and self._shown[0] == key:
+            return self._shown[1]
+        phases = self.feed.meter.phases
+        one, two, three = (self._phase(sensed, place) if place < phases else None for place in range(3))
+        self._shown = key, (one, two, three)
+        return self._shown[1]
 
-    def _phase(self, sample: GridSample, place: int) -> PhaseSample:
-        reported_a = self._meter.reported_a(sample.current_a[place])
-        return self._phase_of(reported_a, round(sample.power_w[place]), sample.voltage_v[place])
-
-    def _phase_of(self, reported_a: float, power_w: int, volts: float) -> PhaseSample:
-        active_a = abs(power_w) / volts
-        hidden_a = WHOLE_A if self._meter.resolution_a >= WHOLE_A else 0.0
-        sign = -1.0 if power_w < 0 else 1.0
-        return PhaseSample(
-            current_a=sign * max(active_a, reported_a - hidden_a),
-            guard_a=sign * max(reported_a + hidden_a, active_a),
-            power_w=float(power_w),
-            voltage_v=volts,
+    def _phase(self, sensed: GridSample, place: int) -> PhaseValues:
+        meter: P1Meter = self.feed.meter
+        sign = -1 if self.has_wrong_sign else 1
+        return PhaseValues(
+            current_a=meter.reported_a(sensed.current_a[place]),
+            power_w=float(round(sensed.power_w[place])) * sign,
+            voltage_v=sensed.voltage_v[place] if DIALECTS[meter.kind].has_voltage else None,
         )

@@ -170,6 +170,10 @@ class Edgetech:
         self._deaf_until_s = now_s + BOOT_S
         self._remote_a = self._coming_a = float(self._board_a)
 
+    def forget_limit(self) -> None:
+        """The remote limit is gone, and the clock goes on."""
+        self._remote_a = self._coming_a = float(self._board_a)
+
     def _serve(self, request: Request, now_s: float) -> bytes:
         if request.function == READ_INPUT:
             return read_reply(READ_INPUT, self._read_inputs(request, now_s))

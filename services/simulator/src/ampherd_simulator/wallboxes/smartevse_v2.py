@@ -132,6 +132,10 @@ class SmartEvseV2:
         self._refreshed_s = None
         self._hold_off_until_s = self._cycle_at_s = 0.0
 
+    def forget_limit(self) -> None:
+        """The override is gone: MAX at the next cycle."""
+        self.pilot.override_da = 0
+
     def _read(self, address: int, now_s: float) -> int:
         del now_s
         if address in self.configuration.values:

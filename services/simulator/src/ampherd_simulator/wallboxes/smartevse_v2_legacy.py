@@ -110,6 +110,10 @@ class SmartEvseV2Legacy:
         self._deaf_until_s = now_s + BOOT_S
         self._cycle_at_s = 0.0
 
+    def forget_limit(self) -> None:
+        """The override is gone: MAX at the next cycle."""
+        self.pilot.override_da = 0
+
     def _read(self, address: int, now_s: float) -> int:
         del now_s
         if address in self.configuration.values:

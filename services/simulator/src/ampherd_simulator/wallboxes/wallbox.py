@@ -43,6 +43,10 @@ class Wallbox(Protocol):
         """Lose everything volatile."""
         ...
 
+    def forget_limit(self) -> None:
+        """Lose the limit that it was told, and tell nobody."""
+        ...
+
 
 class Contactor:
     """Closes for a car in state C with an offer; opens when the car lets go, or six seconds after the offer went."""

@@ -1,0 +1,246 @@
+"""What a balancer promises, held against the truth at each of its decisions: 1, 2, 4, 5, 7 and 8 of docs/safety.md."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Final
+
+from ampherd_balancer.core import Balancer
+from ampherd_core.messages import ChargerState, Grant, LinkHealth
+from ampherd_core.phases import LINES, ZERO, Line, Phases
+from ampherd_core.policy import CONNECTION
+
+from ampherd_simulator.faults import Kind
+from ampherd_simulator.judge import HIDING, LYING
+from ampherd_simulator.ledger import Complain, Ledger, standing_a
+from ampherd_simulator.p1 import P1Kind
+from ampherd_simulator.virtual_balancer import VirtualBalancer
+
+NOISE_A: Final = 0.3
+WHOLE_AMP_A: Final = 1.5
+"""What a whole-amp meter may hide, and its rounding."""
+
+SILENT_AFTER_S: Final = 3.0
+FENCE_PATIENCE_S: Final = 20.0
+SENSED_S: Final = 40.0
+"""A reading older than this is heard by nobody."""
+
+CALM_S: Final = 90.0
+"""So long after the last fault a site has forgotten it."""
+
+_CARS_OWN: Final = frozenset({Kind.CAR_OVERDRAWS, Kind.CAR_STUBBORN, Kind.CAR_SLOW})
+
+
+@dataclass(slots=True)
+class Reign:
+    """What a leader was told since it began."""
+
+    core: Balancer
+    began_s: float
+    has_reading: bool = False
+    newest_said_s: float = float("-inf")
+    least_delay_s: float = 0.0
+    house_a: Phases = ZERO
+    unused_a: Phases = ZERO
+    load_a: Phases = ZERO
+    confirmed: set[str] = field(default_factory=set)
+    heard_s: dict[str, float] = field(default_factory=dict)
+    links: dict[str, LinkHealth] = field(default_factory=dict)
+    told_a: dict[str, float] = field(default_factory=dict)
+    said_a: dict[str, float] = field(default_factory=dict)
+    stopped_s: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def epoch(self) -> int:
+        """The epoch it leads under."""
+        return self.core.epoch
+
+
+class LeaderPromises:
+    """Give it what reaches the balancers and what they decide."""
+
+    def __init__(self, ledger: Ledger, complain: Complain) -> None:
+        self._ledger = ledger
+        self._world = ledger.world
+        self._complain = complain
+        self._reigns: dict[int, Reign] = {}
+        self._sensed: list[tuple[float, Phases, Phases, Phases]] = []
+        policy = self._world.policy
+        self._limits_a = {CONNECTION: policy.connection.limit_a} | {
+            circuit_id: circuit.limit_a for circuit_id, circuit in policy.circuits.items()
+        }
+        self._below = {
+            node: [name for name in policy.chargers if node == CONNECTION or node in policy.circuits_above(name)]
+            for node in self._limits_a
+        }
+
+    def reading_came(self, to: str, said_s: float, now_s: float) -> None:
+        """A reading, said then, has reached a balancer's socket."""
+        if said_s == now_s and (not self._sensed or self._sensed[-1][0] != now_s):
+            site = self._world.site
+            self._sensed = [each for each in self._sensed if each[0] > now_s - SENSED_S]
+            self._sensed.append((now_s, site.house_a, site.grid_a, self._ledger.unused_a()))
+        reign = self._reign(to, now_s)
+        if reign is None or said_s <= reign.newest_said_s:
+            return
+        delay_s = now_s - said_s
+        reign.least_delay_s = min(reign.least_delay_s, delay_s) if reign.has_reading else delay_s
+        reign.has_reading, reign.newest_said_s = True, said_s
+        for at_s, house_a, load_a, unused_a in self._sensed:
+            if at_s == said_s:
+                reign.house_a, reign.load_a, reign.unused_a = house_a, load_a, unused_a
+
+    def state_came(self, state: ChargerState, to: str, now_s: float) -> None:
+        """A state has reached a balancer's socket."""
+        reign = self._reign(to, now_s)
+        if reign is None:
+            return
+        reign.heard_s[state.charger] = now_s
+        reign.links[state.charger] = state.link
+        reign.said_a[state.charger] = state.offer_a or 0.0
+        if state.applied is not None and state.applied.epoch == reign.epoch:
+            reign.confirmed.add(state.charger)
+
+    def decided(self, balancer: VirtualBalancer, grants: Collection[Grant]) -> None:
+        """A leader wants these grants to be sent."""
+        now_s = self._world.now_s
+        reign = self._reign(balancer.name, now_s)
+        if reign is None:
+            return
+        for grant in grants:
+            self._ledger.offers_a[grant.charger, grant.id.epoch, grant.id.seq] = grant.offer_a
+            self._check_minimum(grant)
+            self._check_freshness(reign, grant, now_s)
+            self._check_spared(reign, grant, now_s)
+        raised = [grant for grant in grants if grant.offer_a > self._known_a(reign, grant.charger) + 1e-6]
+        if raised and not self._is_unheard(balancer.name):
+            for grant in raised:
+                self._check_fence(reign, grant, now_s)
+                self._check_over(reign, grant, now_s)
+            self._check_room(reign, raised, grants, now_s)
+        for grant in grants:
+            reign.told_a[grant.charger] = grant.offer_a
+
+    def _check_minimum(self, grant: Grant) -> None:
+        if 0 < grant.offer_a < self._world.policy.chargers[grant.charger].min_a - 1e-6:
+            self._complain(8, f"{grant.charger} is granted {grant.offer_a:g} A, below its minimum")
+
+    def _check_freshness(self, reign: Reign, grant: Grant, now_s: float) -> None:
+        """Without a fresh reading nobody is granted more than the fallback."""
+        fallback_a = self._world.policy.chargers[grant.charger].fallback_a
+        age_s = now_s - reign.newest_said_s
+        oldest_s = self._world.valid_for_s + reign.least_delay_s + 1.0 + self._ledger.step_s
+        if reign.has_reading and grant.offer_a > fallback_a and age_s > oldest_s:
+            self._complain(5, f"{grant.charger} is granted {grant.offer_a:g} A on a reading {age_s:.1f} s old")
+
+    def _check_spared(self, reign: Reign, grant: Grant, now_s: float) -> None:
+        """A contactor that was opened rests; nobody is stopped while all would fit."""
+        name, before_a = grant.charger, reign.told_a.get(grant.charger, 0.0)
+        if before_a > 0 and grant.offer_a == 0 and self._ledger.entries[name].is_said_to_charge:
+            reign.stopped_s[name] = now_s
+            if self._is_calm(now_s) and self._would_fit():
+                self._complain(8, f"{name} is stopped although every car's minimum fits")
+        elif before_a == 0 and grant.offer_a > 0 and name in reign.stopped_s:
+            rested_s = now_s - reign.stopped_s.pop(name)
+            if rested_s < self._world.policy.timings.min_off_s - 1.0 and self._is_calm(now_s):
+                self._complain(8, f"{name} starts again after {rested_s:.1f} s")
+
+    def _check_fence(self, reign: Reign, grant: Grant, now_s: float) -> None:
+        """Nothing is raised before a fresh reading, and before every wallbox that is heard has confirmed the epoch."""
+        if not reign.has_reading:
+            self._complain(7, f"epoch {reign.epoch} raises {grant.charger} to {grant.offer_a:g} A without a reading")
+        reigned_s = now_s - reign.began_s
+        if reigned_s >= FENCE_PATIENCE_S:
+            return
+        heard_since_s = now_s - SILENT_AFTER_S + self._ledger.step_s
+        missing = [
+            name
+            for name in self._ledger.entries
+            if name not in reign.confirmed
+            and reign.heard_s.get(name, float("-inf")) >= heard_since_s
+            and reign.links.get(name) is LinkHealth.OK
+        ]
+        is_too_soon = reigned_s < SILENT_AFTER_S and len(reign.confirmed) < len(self._ledger.entries)
+        if missing or is_too_soon:
+            self._complain(7, f"epoch {reign.epoch} raises {grant.charger} before {missing or 'all'} confirmed it")
+
+    def _check_over(self, reign: Reign, grant: Grant, now_s: float) -> None:
+        """Over a limit nobody is raised on that line."""
+        is_news = now_s - reign.newest_said_s <= self._ledger.step_s
+        if not is_news or self._ledger.has_recent(LYING | HIDING | _CARS_OWN, CALM_S):
+            return
+        for line in self._ledger.lines(grant.charger):
+            if reign.load_a[line.place] > self._limits_a[CONNECTION] + NOISE_A:
+                self._complain(4, f"{grant.charger} is raised while {line} is over its limit")
+
+    def _check_room(self, reign: Reign, raised: Collection[Grant], grants: Collection[Grant], now_s: float) -> None:
+        """No overselling, and break before make."""
+        if self._ledger.has_recent(LYING, CALM_S):
+            return
+        asked = {grant.charger: grant.offer_a for grant in grants}
+        lines_raised = {(grant.charger, line) for grant in raised for line in self._ledger.lines(grant.charger)}
+        named = ", ".join(f"{grant.charger} to {grant.offer_a:g} A" for grant in raised)
+        for node, below in self._below.items():
+            for line in LINES:
+                if not any((name, line) in lines_raised for name in below):
+                    continue
+                room_a = self._room_a(node, line, reign)
+                promised_a = sum(self._promised_a(name, line, asked, now_s) for name in below)
+                drawn_a = sum(
+                    max(self._promised_a(name, line, asked, now_s), self._ledger.following_a(name, line, now_s))
+                    for name in below
+                )
+                if promised_a > room_a + NOISE_A:
+                    self._complain(1, f"{node} {line}: {promised_a:.1f} A promised for {room_a:.1f} A left; {named}")
+                elif drawn_a > room_a + NOISE_A:
+                    self._complain(2, f"{node} {line}: {drawn_a:.1f} A still drawn for {room_a:.1f} A left; {named}")
+
+    def _room_a(self, node: str, line: Line, reign: Reign) -> float:
+        if node != CONNECTION:
+            return self._limits_a[node]
+        return self._limits_a[node] - reign.house_a[line.place] + reign.unused_a[line.place]
+
+    def _promised_a(self, name: str, line: Line, asked: dict[str, float], now_s: float) -> float:
+        asked_a = asked.get(name, 0.0) if line in self._ledger.lines(name) else 0.0
+        return max(asked_a, self._ledger.committed_a(name, line, now_s))
+
+    def _known_a(self, reign: Reign, name: str) -> float:
+        """What the charger has by this leader's grants, its own newest word, or in truth, and its fallback, A."""
+        own_a = reign.told_a.get(name, 0.0), reign.said_a.get(name, 0.0), standing_a(self._ledger.entries[name].charger)
+        return max(*own_a, self._world.policy.chargers[name].fallback_a)
+
+    def _would_fit(self) -> bool:
+        """Whether every car's minimum fitted all the time of the last while, as far as the meter can tell."""
+        policy = self._world.policy
+        is_known = self._world.meter_kind is not P1Kind.DSMR_4  # no voltages: its currents are known to a tenth
+        for place, line in enumerate(policy.connection.lines):
+            minima_a = sum(charger.min_a for charger in policy.chargers.values() if line in charger.lines)
+            peak_a = self._world.house_peak_a(place, CALM_S)
+            is_known = is_known and minima_a + peak_a + WHOLE_AMP_A <= policy.connection.limit_a
+        for node, below in self._below.items():
+            minima_a = sum(policy.chargers[name].min_a for name in below)
+            is_known = is_known and (node == CONNECTION or minima_a <= self._limits_a[node])
+        return is_known and all(entry.is_metered for entry in self._ledger.entries.values())
+
+    def _is_calm(self, now_s: float) -> bool:
+        return now_s > CALM_S and not self._ledger.has_recent(frozenset(Kind), CALM_S)
+
+    def _is_unheard(self, name: str) -> bool:
+        """Whether what this leader says cannot be heard now, so that it is no promise."""
+        faults = self._world.faults
+        return faults.is_on(Kind.BROKER_GONE) or faults.is_on(Kind.CUT_OFF, name)
+
+    def _reign(self, name: str, now_s: float) -> Reign | None:
+        """The reign of a balancer that leads and is awake."""
+        balancer = self._world.balancers.get(name)
+        core = balancer.core if balancer is not None else None
+        if balancer is None or core is None or balancer.is_frozen(now_s):
+            return None
+        reign = self._reigns.get(id(core))
+        if reign is None:
+            has_rival = any(each.epoch == core.epoch for each in self._reigns.values())
+            if has_rival and not self._ledger.has_recent({Kind.STORE_LOST}, now_s):
+                self._complain(7, f"two leaders under epoch {core.epoch}")
+            reign = self._reigns[id(core)] = Reign(core, now_s)
+        return reign
