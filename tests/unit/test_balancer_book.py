@@ -57,6 +57,14 @@ def test_a_lower_grant_frees_nothing_before_it_is_confirmed() -> None:
     assert not ledger.is_settled(6, 0.1)
 
 
+def test_a_car_that_draws_more_than_its_offer_is_not_offered_more() -> None:
+    ledger = standing_at(16)
+    ledger.heard(state(1, 16, applied=0), 17.9, 1)
+    assert ledger.is_settled(16, 1)
+    ledger.heard(state(2, 16, applied=0), 21, 2)
+    assert not ledger.is_settled(16, 1)
+
+
 def test_an_older_grant_may_be_acted_on_until_a_newer_is_confirmed() -> None:
     ledger = standing_at(6)
     ledger.granted(grant(1, 16, echo_s=0))

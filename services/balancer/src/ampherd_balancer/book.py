@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ampherd_core.messages import ChargerState, Grant, GrantId, LinkHealth
-from ampherd_core.units import CAR_REACTION_S
+from ampherd_core.units import CAR_REACTION_S, overdraw_limit_a
 
 SILENT_AFTER_S: Final = 3.0
 """An agent speaks at least once a second; after three misses its wallbox may be anywhere."""
@@ -41,7 +41,7 @@ class Book:
         self._raised_s = float("-inf")
         self.drawn_a = 0.0
         self._pending_a = 0.0
-        self._is_metered = False
+        self.is_metered = False
 
     def granted(self, grant: Grant) -> None:
         """A grant was sent: from now on the agent may act on it, and it stands for the one that it repeats."""
@@ -54,7 +54,7 @@ class Book:
         """A fresh state; `drawn_a` is the most on any line, None where nothing measures it."""
         overtaken_a = self._drop_overtaken(state) if self._outstanding else 0.0
         self._pending_a = state.pending_a or 0.0
-        self._is_metered = drawn_a is not None
+        self.is_metered = drawn_a is not None
         self.drawn_a = drawn_a or 0.0
         if state.applied is not None and state.link is LinkHealth.OK:
             self.applied = state.applied
@@ -110,8 +110,10 @@ class Book:
         return self.drawn_a if self.drawn_a > self.confirmed_a + NOISE_A else 0.0
 
     def is_settled(self, offer_a: float, step_a: float) -> bool:
-        """Whether the wallbox confirmed `offer_a` to its own step, and no higher grant may still be acted on."""
+        """Whether the wallbox confirmed `offer_a` to its own step, the car keeps to it, and no higher grant is open."""
         if self.confirmed_a is None or abs(self.confirmed_a - offer_a) >= step_a + 1e-6:
+            return False
+        if self.drawn_a > overdraw_limit_a(self.confirmed_a):
             return False
         return all(grant.offer_a <= offer_a for grant in self._outstanding)
 
@@ -120,7 +122,7 @@ class Book:
         if release is None or now_s >= release.until_s:
             self._release = None
             return 0.0
-        is_sure = self._is_metered and now_s >= release.is_sure_from_s
+        is_sure = self.is_metered and now_s >= release.is_sure_from_s
         return min(release.held_a, self.drawn_a) if is_sure else release.held_a
 
 

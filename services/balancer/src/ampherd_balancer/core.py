@@ -248,7 +248,19 @@ class Balancer:
         sure = situation.sure if running else ()
         if fits(kept, sure):
             return kept
-        return allocate([self._runner(desk, kept[desk.id], now_s) for desk in running], sure).offers
+        offers = allocate([self._runner(desk, kept[desk.id], now_s) for desk in running], sure).offers
+        return {**offers, **self._unfelt(sure, kept, offers)}
+
+    def _unfelt(
+        self, sure: Sequence[Limit], kept: Mapping[str, float], offers: Mapping[str, float]
+    ) -> Mapping[str, float]:
+        """Over a limit, a car that nobody measures gets its minimum: it may draw so little that it feels no less."""
+        over = [limit for limit in sure if not fits(kept, [limit])]
+        on_minimum: dict[str, float] = {}
+        for charger in {charger for limit in over for charger in limit.weights if offers.get(charger, 0.0) > 0}:
+            if not self.desks[charger].book.is_metered:
+                on_minimum[charger] = min(offers[charger], self.desks[charger].charger.min_a)
+        return on_minimum
 
     def _runner(self, desk: Desk, kept_a: float, now_s: float) -> Car:
         return Car(

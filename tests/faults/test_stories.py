@@ -1,0 +1,52 @@
+"""Bugs that the soak found, each kept as the short story that showed it."""
+
+from __future__ import annotations
+
+import pytest
+from ampherd_core.phases import Line
+from ampherd_core.policy import DriverName
+from ampherd_simulator.house import Step
+from ampherd_simulator.judge import Layer
+from ampherd_simulator.p1 import P1Kind
+from ampherd_simulator.story import Home, Place, Story
+from ampherd_simulator.trial import try_story
+
+L2 = (Line.L2,)
+
+STORIES = {
+    "a car without a meter that leaves its share of a cut unused": Story(
+        home=Home(
+            places=(
+                Place("a", driver=DriverName.SMARTEVSE_V2_LEGACY, lines=L2, max_a=32, car_phases=1, arrives_s=4),
+                Place("b", driver=DriverName.SMARTEVSE_V2, lines=L2, car_phases=1, car_max_a=10, arrives_s=30),
+            ),
+            rating_a=35,
+            meter=P1Kind.BELGIAN,
+            house_a=(5.8, 4.2, 6.4),
+            loads=(Step(Line.L2, 11.9, 121),),
+        ),
+        until_s=180,
+    ),
+    "a lonely car without a meter that draws less than its offer": Story(
+        home=Home(
+            places=(
+                Place("a", min_a=8, max_a=32, car_phases=1, arrives_s=4),
+                Place(
+                    "b", driver=DriverName.SMARTEVSE_V2_LEGACY, lines=(Line.L3,), max_a=20, car_phases=1, car_max_a=10
+                ),
+            ),
+            meter=P1Kind.BELGIAN,
+            house_a=(0.8, 5.0, 6.2),
+            loads=(Step(Line.L3, 13.1, 221),),
+        ),
+        until_s=270,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_no_promise_is_broken(name: str) -> None:
+    verdict = try_story(STORIES[name])
+
+    assert verdict.broken == []
+    assert verdict.tallies[Layer.OURS].worst_a < 1
