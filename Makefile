@@ -46,6 +46,9 @@ model: $(STAMP)    ## the grant protocol in every state; needs spin and gcc
 fuzz: $(STAMP)     ## a million hostile inputs for every edge; an hour, and var/fuzz keeps what breaks
 	$(BIN)/python -m tests.fuzz
 
+soak: $(STAMP)     ## random homes and faults in virtual time; SOAK="--minutes 5 --seed 1 --jobs 2"
+	$(BIN)/python -m ampherd_simulator.soak $(SOAK)
+
 bench: $(STAMP)    ## what the README claims, measured
 	$(BIN)/python -m benchmarks
 
