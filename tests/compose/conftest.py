@@ -1,4 +1,4 @@
-"""One deployment for all tests of it: building and starting it takes a minute."""
+"""One deployment for all tests of it, since it takes a minute, and none beside the other tests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from tests.support.compose import Stack
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     config = tmp_path_factory.mktemp("config")
     # The containers' user comes through the directories above, too.
