@@ -49,6 +49,9 @@ fuzz: $(STAMP)     ## a million hostile inputs for every edge; an hour, and var/
 soak: $(STAMP)     ## random homes and faults in virtual time; SOAK="--minutes 5 --seed 1 --jobs 2"
 	$(BIN)/python -m ampherd_simulator.soak $(SOAK)
 
+mutants: $(STAMP)  ## breaks each promise on purpose; says how soon a random story shows it
+	$(BIN)/python -m tests.mutations $(MUTANTS)
+
 bench: $(STAMP)    ## what the README claims, measured
 	$(BIN)/python -m benchmarks
 

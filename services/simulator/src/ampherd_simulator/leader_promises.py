@@ -186,11 +186,9 @@ class LeaderPromises:
                 if not any((name, line) in lines_raised for name in below):
                     continue
                 room_a = self._room_a(node, line, reign)
-                promised_a = sum(self._promised_a(name, line, asked, now_s) for name in below)
-                drawn_a = sum(
-                    max(self._promised_a(name, line, asked, now_s), self._ledger.following_a(name, line, now_s))
-                    for name in below
-                )
+                promised = {name: self._promised_a(name, line, asked, reign) for name in below}
+                promised_a = sum(promised.values())
+                drawn_a = sum(max(promised[name], self._ledger.following_a(name, line, now_s)) for name in below)
                 if promised_a > room_a + NOISE_A:
                     self._complain(1, f"{node} {line}: {promised_a:.1f} A promised for {room_a:.1f} A left; {named}")
                 elif drawn_a > room_a + NOISE_A:
@@ -201,9 +199,21 @@ class LeaderPromises:
             return self._limits_a[node]
         return self._limits_a[node] - reign.house_a[line.place] + reign.unused_a[line.place]
 
-    def _promised_a(self, name: str, line: Line, asked: dict[str, float], now_s: float) -> float:
-        asked_a = asked.get(name, 0.0) if line in self._ledger.lines(name) else 0.0
-        return max(asked_a, self._ledger.committed_a(name, line, now_s))
+    def _promised_a(self, name: str, line: Line, asked: dict[str, float], reign: Reign) -> float:
+        """What is asked for it now, what it may be told yet, and all that it may take while nobody reaches it."""
+        if line not in self._ledger.lines(name):
+            return 0.0
+        now_s = self._world.now_s
+        unseen_a = self._most_a(name) if self._is_out_of_reach(name, reign, now_s) else 0.0
+        return max(asked.get(name, 0.0), self._ledger.committed_a(name, line, now_s), unseen_a)
+
+    def _is_out_of_reach(self, name: str, reign: Reign, now_s: float) -> bool:
+        is_silent = now_s - reign.heard_s.get(name, reign.began_s) > SILENT_AFTER_S + self._ledger.step_s
+        return is_silent or reign.links.get(name) is LinkHealth.LOST
+
+    def _most_a(self, name: str) -> float:
+        charger = self._world.policy.chargers[name]
+        return max(charger.max_a, charger.failsafe_a or 0.0, charger.fallback_a)
 
     def _known_a(self, reign: Reign, name: str) -> float:
         """What the charger has by this leader's grants, its own newest word, or in truth, and its fallback, A."""

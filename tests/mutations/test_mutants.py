@@ -1,0 +1,33 @@
+"""The monitors see what they are there for: a product that is wrong on purpose does not live long."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.mutations.hunt import hunt
+from tests.mutations.mutants import MUTANTS
+
+SEED = 1
+PATIENCE_S = 60.0
+
+QUICK = {
+    "a lower grant frees current before it is confirmed",
+    "only the confirmed offer is booked, not what is granted",
+    "a lapsed lease leaves the wallbox as it is",
+    "a stale reading counts as fresh",
+    "what was ordered counts as read back",
+    "a new leader raises before it has fenced",
+    "a car gets less than its minimum",
+}
+"""Those that a few stories show; `make mutants` hunts them all."""
+
+
+@pytest.mark.parametrize("mutant", [each for each in MUTANTS if each.title in QUICK], ids=lambda each: each.title)
+def test_a_wrong_product_is_found(mutant: object) -> None:
+    found = next(each for each in MUTANTS if each is mutant)
+
+    assert hunt(found, seconds=PATIENCE_S, seed=SEED) is not None
+
+
+def test_the_quick_ones_exist() -> None:
+    assert {each.title for each in MUTANTS} >= QUICK
