@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from ampherd_simulator.faults import Kind
 from ampherd_simulator.invent import invent
-from ampherd_simulator.judge import Layer
+from ampherd_simulator.layers import Layer
 from ampherd_simulator.soak import live
 from ampherd_simulator.story import Story
 from ampherd_simulator.trial import try_story

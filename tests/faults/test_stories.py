@@ -6,7 +6,7 @@ import pytest
 from ampherd_core.phases import Line
 from ampherd_core.policy import DriverName
 from ampherd_simulator.house import Step
-from ampherd_simulator.judge import Layer
+from ampherd_simulator.layers import Layer
 from ampherd_simulator.p1 import P1Kind
 from ampherd_simulator.story import Home, Place, Story
 from ampherd_simulator.trial import try_story

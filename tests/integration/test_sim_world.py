@@ -12,8 +12,9 @@ from ampherd_core.policy import DriverName, Policy
 from ampherd_core.policy_file import load_policy
 from ampherd_simulator.errors import ScenarioError
 from ampherd_simulator.mirror import mirror
+from ampherd_simulator.report import Report
 from ampherd_simulator.scenario import CarPart, HousePart, StepPart
-from ampherd_simulator.world import DAWN, Report, World
+from ampherd_simulator.world import DAWN, World
 
 ROOT = Path(__file__).parents[2]
 CHARGING = ["carport-left", "carport-right", "guest"]

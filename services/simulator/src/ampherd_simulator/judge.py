@@ -1,15 +1,6 @@
 """The judge: what really flows above a limit, and whose doing it is.
 
-An overload is peeled, layer by layer, of all that nobody could have prevented; what is left is ours. Each layer has a
-name and its own figures, and nothing is dropped:
-
-- `house`: the house alone is over the limit;
-- `reaction`: the house rose less long ago than meter, decision, wallbox and a standard car (IEC 61851-1: 5 s) take;
-- `car`: a car draws more than its wallbox offered within the last 5 s;
-- `wallbox`: a wallbox cannot be commanded, and all others have made room already;
-- `blind`: the newest reading that reached a charger through meter, balancer and bus is older than a healthy one;
-- `unmetered`: a car behind a wallbox without a meter takes more than it took before (see docs/safety.md);
-- `lie`: a meter shows import as export, or a wallbox tells what is not so.
+An overload is peeled, layer by layer (see `layers`), of all that nobody could have prevented; what is left is ours.
 """
 
 from __future__ import annotations
@@ -17,7 +8,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from ampherd_core.messages import Grant, Reading
@@ -26,6 +16,7 @@ from ampherd_core.policy import CONNECTION, DriverName
 from ampherd_core.units import CAR_REACTION_S
 
 from ampherd_simulator.faults import EVERYBODY, Fault, Kind
+from ampherd_simulator.layers import Layer, Tally
 from ampherd_simulator.p1 import DIALECTS
 from ampherd_simulator.virtual_link import driver_of
 from ampherd_simulator.virtual_process import Mail
@@ -68,38 +59,6 @@ HIDING: Final = frozenset(
 """What keeps a wallbox from being commanded, or raises its offer behind everybody's back."""
 
 LYING: Final = frozenset({Kind.METER_SIGN_WRONG, Kind.CURRENTS_STALE, Kind.CAR_GHOST, Kind.LINK_PREVIOUS})
-
-
-class Layer(StrEnum):
-    """Whose doing an overload is."""
-
-    HOUSE = "house"
-    REACTION = "reaction"
-    CAR = "car"
-    WALLBOX = "wallbox"
-    BLIND = "blind"
-    UNMETERED = "unmetered"
-    LIE = "lie"
-    OURS = "ours"
-
-
-@dataclass(slots=True)
-class Tally:
-    """One layer's figures: the whole in A·s, the worst in A, the longest over 1 A in s, and what acted at the worst."""
-
-    total_as: float = 0.0
-    worst_a: float = 0.0
-    longest_s: float = 0.0
-    worst_run_as: float = 0.0
-    at_worst: tuple[str, ...] = ()
-
-    def merge(self, other: Tally) -> None:
-        """Take in another world's."""
-        self.total_as += other.total_as
-        if other.worst_a > self.worst_a:
-            self.worst_a, self.at_worst = other.worst_a, other.at_worst
-        self.longest_s = max(self.longest_s, other.longest_s)
-        self.worst_run_as = max(self.worst_run_as, other.worst_run_as)
 
 
 @dataclass(frozen=True, slots=True)

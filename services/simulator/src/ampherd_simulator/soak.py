@@ -19,7 +19,7 @@ from typing import Final
 
 from ampherd_simulator.faults import Kind
 from ampherd_simulator.invent import invent
-from ampherd_simulator.judge import Layer, Tally
+from ampherd_simulator.layers import Layer, Tally
 from ampherd_simulator.promises import Violation
 from ampherd_simulator.shrink import breaks, shrink
 from ampherd_simulator.trial import try_story

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from ampherd_core.messages import ChargerState, Grant
 
 from ampherd_simulator.faults import Kind
-from ampherd_simulator.judge import Judge, Layer, Tally
+from ampherd_simulator.judge import Judge
+from ampherd_simulator.layers import Layer, Tally
 from ampherd_simulator.promises import Promises, Violation
 from ampherd_simulator.story import Story
 from ampherd_simulator.virtual_balancer import VirtualBalancer

@@ -7,8 +7,7 @@ says so.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol, TypeAlias
 
@@ -25,6 +24,7 @@ from ampherd_simulator.metering import GridSensor
 from ampherd_simulator.misfortune import begin, end
 from ampherd_simulator.p1 import DIALECTS, P1Meter
 from ampherd_simulator.p1_feed import P1Feed
+from ampherd_simulator.report import ChargerReport, Report
 from ampherd_simulator.scenario import P1Part, Scenario
 from ampherd_simulator.site import Excess, Feeder
 from ampherd_simulator.virtual_agent import VirtualAgent
@@ -43,38 +43,6 @@ SLOW_FROM_S: Final = 5.0
 
 UPTIMES_S: Final = 1_000_000
 """Boot clocks begin anywhere below this."""
-
-
-@dataclass(frozen=True, slots=True)
-class ChargerReport:
-    """What became of one charger and its car."""
-
-    energy_wh: float
-    starts: int
-    stops: int
-    setpoint_changes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What became of the site; `excess` holds each limit's lines, by `connection` or the circuit's id."""
-
-    until_s: float
-    decisions: int
-    excess: Mapping[str, tuple[Excess, Excess, Excess]]
-    chargers: Mapping[str, ChargerReport]
-    import_wh: float
-    export_wh: float
-
-    @property
-    def our_excess_as(self) -> float:
-        """A·s over any limit that the house alone did not cause."""
-        return sum(excess.ours_as for lines in self.excess.values() for excess in lines)
-
-    @property
-    def our_longest_s(self) -> float:
-        """The longest that any line was over its limit by our doing, s."""
-        return max(excess.our_longest_s for lines in self.excess.values() for excess in lines)
 
 
 class Witness(Protocol):
