@@ -13,8 +13,8 @@ from ampherd_simulator.story import Story
 from ampherd_simulator.trial import try_story
 
 SEED = 1
-STORIES = 60
-BATCHES = 5
+STORIES = 20
+BATCHES = 12
 
 
 @pytest.mark.parametrize("batch", range(BATCHES))
@@ -23,9 +23,9 @@ def test_no_promise_is_broken_in_random_homes(batch: int) -> None:
 
     assert figures.broken == []
     assert figures.tallies[Layer.OURS].longest_s < 10
-    assert figures.hours > 7
-    assert sum(figures.faults.values()) > 100
-    assert figures.charged_wh > 10_000
+    assert figures.hours > 2
+    assert sum(figures.faults.values()) > 40
+    assert figures.charged_wh > 4_000
 
 
 def test_every_kind_of_fault_has_its_turn() -> None:
