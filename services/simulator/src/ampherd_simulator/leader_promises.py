@@ -23,6 +23,9 @@ WHOLE_AMP_A: Final = 1.5
 
 SILENT_AFTER_S: Final = 3.0
 FENCE_PATIENCE_S: Final = 20.0
+SEEN_LATE_S: Final = 2.0
+"""A reign is seen at the first message or decision of its leader."""
+
 SENSED_S: Final = 40.0
 """A reading older than this is heard by nobody."""
 
@@ -151,7 +154,7 @@ class LeaderPromises:
         if not reign.has_reading:
             self._complain(7, f"epoch {reign.epoch} raises {grant.charger} to {grant.offer_a:g} A without a reading")
         reigned_s = now_s - reign.began_s
-        if reigned_s >= FENCE_PATIENCE_S:
+        if reigned_s >= FENCE_PATIENCE_S - SEEN_LATE_S:
             return
         heard_since_s = now_s - SILENT_AFTER_S + self._ledger.step_s
         missing = [
