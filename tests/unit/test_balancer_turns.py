@@ -75,3 +75,13 @@ def test_a_spoilt_memory_of_the_queue_is_ignored() -> None:
     for document in (b"", b"\xff", b"[1]", b'{"a": {"waits_s": -1}}', b'{"a": {"waits_s": 1e999}}'):
         turns.recall(document, 50)
     assert turns.order(["a"], 51) == {"a": 0}
+
+
+def test_a_queue_of_a_year_is_remembered() -> None:
+    turns = Turns(900)
+    front(turns, 0)
+    year_s = 365 * 86_400
+    turns.served("a", year_s)
+    anew = Turns(900)
+    anew.recall(turns.remember(year_s), year_s)
+    assert front(anew, year_s, cars="abc") == front(turns, year_s, cars="abc")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-_Span = Annotated[float, Field(ge=0, le=10_000_000)]
+_LONGEST_S: Final = 10_000_000.0
+"""Four months: whoever waits longer has its place anyway."""
+
+_Span = Annotated[float, Field(ge=0, le=_LONGEST_S)]
 
 
 class _Remembered(BaseModel):
@@ -47,9 +50,9 @@ class Turns:
         """The queue as a document, for `recall` after a restart."""
         places = {
             car_id: _Remembered(
-                waits_s=max(0.0, now_s - place.waiting_since_s),
-                in_turn_s=None if place.turn_since_s is None else max(0.0, now_s - place.turn_since_s),
-                served_s=place.served_s,
+                waits_s=_span_s(now_s - place.waiting_since_s),
+                in_turn_s=None if place.turn_since_s is None else _span_s(now_s - place.turn_since_s),
+                served_s=_span_s(place.served_s),
             )
             for car_id, place in self._places.items()
         }
@@ -111,3 +114,7 @@ class Turns:
         if now_s < turn_ends_s:
             return 0 if place.is_admitted else 1, place.turn_since_s, place.served_s, car_id
         return 2, turn_ends_s, place.served_s, car_id
+
+
+def _span_s(seconds: float) -> float:
+    return min(max(0.0, seconds), _LONGEST_S)
