@@ -83,7 +83,7 @@ class AgentPromises:
             self._complain(3, f"{agent.id} stands at {amps:g} A, {clock_s - ends_s:.1f} s after its last lease")
 
     def _check_applied(self, entry: Entry, agent: VirtualAgent, state: ChargerState, now_s: float) -> None:
-        """What is named as applied stands, and never goes back to an older grant."""
+        """What is named as applied stands, but for what is said to be pending, and never goes back to an older grant."""
         record, applied = self._records[agent.id], state.applied
         is_same = agent.session == record.session
         if applied is None or (is_same and applied == record.applied):
@@ -94,8 +94,8 @@ class AgentPromises:
             self._complain(3, f"{agent.id} obeys grant {names}")
         record.session, record.applied, record.applied_s = agent.session, applied, now_s
         offer_a = self._ledger.offers_a.get((agent.id, applied.epoch, applied.seq))
-        amps = standing_a(entry.charger)
-        if offer_a is not None and amps > offer_a + STEP_A and not self._ledger.is_lied_about(agent.id):
+        amps, pending_a = standing_a(entry.charger), state.pending_a or 0.0
+        if offer_a is not None and amps > max(offer_a, pending_a) + STEP_A and not self._ledger.is_lied_about(agent.id):
             self._complain(6, f"{agent.id} names a grant of {offer_a:g} A applied while {amps:g} A stand")
 
     def _check_read_back(self, entry: Entry, state: ChargerState, now_s: float) -> None:
