@@ -83,7 +83,7 @@ class AgentPromises:
             self._complain(3, f"{agent.id} stands at {amps:g} A, {clock_s - ends_s:.1f} s after its last lease")
 
     def _check_applied(self, entry: Entry, agent: VirtualAgent, state: ChargerState, now_s: float) -> None:
-        """What is named as applied stands, but for what is said to be pending, and never goes back to an older grant."""
+        """What is named as applied stands, or what is said to be pending; and no older grant is obeyed again."""
         record, applied = self._records[agent.id], state.applied
         is_same = agent.session == record.session
         if applied is None or (is_same and applied == record.applied):
