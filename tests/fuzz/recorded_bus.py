@@ -46,9 +46,12 @@ class RecordedBus(MqttBus):
     async def publish(self, message: Outbound) -> bool:
         promise(is_topic(message.topic), f"a topic that no broker takes: {message.topic[:60]!r}")
         kind = message.topic.rpartition("/")[2]
-        if message.topic.endswith("site/state"):
+        if message.correlation is not None and message.response_topic is None:
+            # An answer, wherever its asker wants it.
+            SetResult.model_validate_json(message.payload, strict=True)
+        elif message.topic.endswith("site/state"):
             SiteState.model_validate_json(message.payload, strict=True)
-        elif kind in _MODELS and message.response_topic is None and message.correlation is None:
+        elif kind in _MODELS and message.response_topic is None:
             _MODELS[kind].model_validate_json(message.payload, strict=True)
         self.said = [*self.said[-20:], message]
         answer = self.answers(message)
