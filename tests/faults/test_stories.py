@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from ampherd_core.phases import Line
 from ampherd_core.policy import DriverName
+from ampherd_simulator.faults import Fault, Kind
 from ampherd_simulator.house import Step
 from ampherd_simulator.layers import Layer
 from ampherd_simulator.p1 import P1Kind
@@ -40,6 +41,18 @@ STORIES = {
             loads=(Step(Line.L3, 13.1, 221),),
         ),
         until_s=270,
+    ),
+    "a car that stops while nobody hears of it leaves no room": Story(
+        home=Home(
+            places=(Place("a", car_phases=2, arrives_s=14), Place("b", car_phases=2, arrives_s=14)),
+            rating_a=16,
+            meter=P1Kind.BELGIAN,
+            house_a=(-3.9, -2.8, -5.8),
+            hold_s=0,
+        ),
+        faults=(Fault(Kind.CUT_OFF, 61.3, 10, "b"), Fault(Kind.CAR_STOPS, 61.6, 2, "b")),
+        until_s=90,
+        step_s=0.25,
     ),
 }
 

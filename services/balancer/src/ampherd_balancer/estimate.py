@@ -21,6 +21,9 @@ SENDING_S: Final = 0.2
 """A sample shows what was drawn up to this long before it arrived: a P1 meter, slow ones too, refreshes once a second
 and then sends; a Sensorbox is polled every two."""
 
+UNHEARD_S: Final = 5.0
+"""A car may stop while its agent is not heard, for three seconds and a little: that is no room for others."""
+
 AHEAD_S: Final = 1.5
 """A wallbox may report this long after the meter what both saw: agents speak at least once a second."""
 
@@ -51,16 +54,20 @@ class House:
     def __init__(self, hold_s: float) -> None:
         self._back_s = REFRESH_S + SENDING_S
         self._open: deque[tuple[float, Phases]] = deque()
+        self._hold_s, self._unheard_s = hold_s, REFRESH_S + UNHEARD_S
         self._settled = Peak(hold_s)
         self._latest: tuple[float, Phases] | None = None
 
     def hold_for(self, hold_s: float) -> None:
         """Reckon with the most of this long from now on."""
-        self._settled.window_s = hold_s
+        self._hold_s = hold_s
+        self._settled.window_s = max(hold_s, self._unheard_s)
 
     def note(self, at_s: float, load: Phases, interval_s: float) -> None:
         """One sample of the node's meter, guard current per line (A); the meter's period tells how old it may be."""
         self._back_s = SENDING_S + min(max(interval_s, REFRESH_S), SLOWEST_REFRESH_S)
+        self._unheard_s = interval_s + UNHEARD_S
+        self._settled.window_s = max(self._hold_s, self._unheard_s)
         self._latest = (at_s, load)
         self._open.append((at_s, load))
 

@@ -37,6 +37,7 @@ def _kill(world: World, fault: Fault) -> None:
     if fault.who in world.agents:
         if fault.amount and not world.agents[fault.who].is_frozen(world.now_s):
             world.agents[fault.who].part(world.now_s)
+            world.tell_state(world.agents[fault.who])
         world.stop_agent(fault.who)
     elif fault.who == METER:
         _freeze_until(world, METER, math.inf)

@@ -172,6 +172,14 @@ class World:
             self._decisions_before += gone.decisions
             self._heard_by_balancers = list(self.balancers.values())
 
+    def tell_state(self, agent: VirtualAgent) -> None:
+        """An agent says what is due or new."""
+        state = agent.news(self.now_s, self.wall_clock())
+        if state is not None:
+            if self.witness is not None:
+                self.witness.told(state)
+            self.bus.send(state, agent.name, self._heard_by_balancers, self.now_s)
+
     def restart_meter(self) -> None:
         """A fresh meter process at the same meter."""
         before = self.meter
@@ -239,14 +247,14 @@ class World:
                 agent.read_mail(now_s)
                 agent.look(now_s)
                 agent.act(now_s)
-                self._tell_state(agent)
+                self.tell_state(agent)
         reading = self.meter.read(now_s)
         if reading is not None:
             self.bus.send(reading, METER, self._heard_by_balancers, now_s)
         self._tick_balancers()
         for agent in self.agents.values():
             if not agent.is_frozen(now_s):
-                self._tell_state(agent)
+                self.tell_state(agent)
 
     def _tick_balancers(self) -> None:
         now_s = self.now_s
@@ -264,13 +272,6 @@ class World:
                 agent = self.agents.get(grant.charger)
                 rivals = [each for each in self._heard_by_balancers if each is not balancer]
                 self.bus.send(grant, balancer.name, [agent, *rivals] if agent is not None else rivals, now_s)
-
-    def _tell_state(self, agent: VirtualAgent) -> None:
-        state = agent.news(self.now_s, self.wall_clock())
-        if state is not None:
-            if self.witness is not None:
-                self.witness.told(state)
-            self.bus.send(state, agent.name, self._heard_by_balancers, self.now_s)
 
     def _charger_report(self, charger_id: str) -> ChargerReport:
         car, agent = self.site.chargers[charger_id].car, self.agents.get(charger_id)
