@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.mutations.hunt import hunt
-from tests.mutations.mutants import MUTANTS
+from tests.mutations.mutants import MUTANTS, Mutant
 
 SEED = 1
 PATIENCE_S = 60.0
@@ -16,17 +16,16 @@ QUICK = {
     "a lapsed lease leaves the wallbox as it is",
     "a stale reading counts as fresh",
     "what was ordered counts as read back",
-    "a new leader raises before it has fenced",
-    "a car gets less than its minimum",
+    "a deaf wallbox is called obedient",
+    "a silent meter means 0 A",
+    "a contactor does not rest",
 }
 """Those that a few stories show; `make mutants` hunts them all."""
 
 
 @pytest.mark.parametrize("mutant", [each for each in MUTANTS if each.title in QUICK], ids=lambda each: each.title)
-def test_a_wrong_product_is_found(mutant: object) -> None:
-    found = next(each for each in MUTANTS if each is mutant)
-
-    assert hunt(found, seconds=PATIENCE_S, seed=SEED) is not None
+def test_a_wrong_product_is_found(mutant: Mutant) -> None:
+    assert hunt(mutant, seconds=PATIENCE_S, seed=SEED) is not None
 
 
 def test_the_quick_ones_exist() -> None:
