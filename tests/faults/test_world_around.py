@@ -21,7 +21,7 @@ from tests.support.wait import wait_for
 CAR = {"lag_s": 1, "is_away": True, "battery_wh": 1e9}
 SCENARIO = {
     "rating_a": 30,
-    "house": {"base_a": 1, "liveliness": 1},
+    "house": {"base_a": 1, "liveliness": 0},
     "chargers": {
         "left": {"driver": "edgetech", "car": CAR},
         "garage": {"driver": "smartevse-v2-legacy", "lines": ["L3", "L1", "L2"], "car": CAR},
@@ -79,7 +79,7 @@ async def test_a_jump_of_the_wall_clock_changes_no_grant(
     clock.write_text("+0", encoding="ascii")
     monkeypatch.setenv("LD_PRELOAD", needs_library("faketime"))
     monkeypatch.setenv("FAKETIME_TIMESTAMP_FILE", str(clock))
-    monkeypatch.setenv("FAKETIME_NO_CACHE", "1")
+    monkeypatch.setenv("FAKETIME_CACHE_DURATION", "1")
     monkeypatch.setenv("FAKETIME_DONT_FAKE_MONOTONIC", "1")
     async with whole_site(tmp_path, SCENARIO) as site:
         await site.plug_in_all()

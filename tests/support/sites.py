@@ -28,6 +28,8 @@ Json = dict[str, Any]
 
 STARTS_WITHIN_S = 90.0
 FRESH_S = 3.0
+CHARGING_WITHIN_S = 120.0
+"""A SmartEVSE v2 is looked at every twelve seconds, and a wait for room may take several of those."""
 
 
 @dataclass
@@ -90,7 +92,7 @@ class WholeSite:
         for charger in (await self.truth())["chargers"]:
             await self.command(do="plug", charger=charger)
 
-    async def charging(self, count: int, deadline_s: float = 60.0) -> Json:
+    async def charging(self, count: int, deadline_s: float = CHARGING_WITHIN_S) -> Json:
         """Wait until so many cars draw current; gives the truth."""
 
         async def are_charging() -> Json | None:
