@@ -18,6 +18,7 @@ from ampherd_balancer.desk import Desk
 from ampherd_balancer.estimate import House, Interval
 from ampherd_balancer.hearing import Sender
 from ampherd_balancer.metered import Metered
+from ampherd_balancer.power import Rest, watts_per_amp
 from ampherd_balancer.site import Bound, Node, bounds, nodes
 from ampherd_balancer.situation import Situation
 from ampherd_balancer.transition import Position, floor_to, transition
@@ -63,6 +64,7 @@ class Balancer:
         self.meters: dict[str, Metered] = {}
         self.side_readings: dict[str, Reading] = {}
         self.turns = Turns(policy.timings.turn_s)
+        self.rest = Rest()
         self.higher_epoch: int | None = None
         self.tree: tuple[Node, ...] = ()
         self._used: tuple[tuple[Line, ...], ...] | None = None
@@ -85,7 +87,17 @@ class Balancer:
         metered = self.meters.get(reading.meter)
         if metered is None:
             return self._hear_side(reading, now_s)
-        return metered.hear(reading, now_s)
+        is_news = metered.hear(reading, now_s)
+        if is_news and reading.meter == self.policy.grid_meter:
+            self.rest.note(now_s, _power_w(reading, self.policy.connection.voltage_v), self.cars_w)
+        return is_news
+
+    @property
+    def cars_w(self) -> float:
+        """What all cars take, as far as is known, W."""
+        return sum(
+            [max(desk.trace.latest) * watts_per_amp(self.policy.connection, desk.lines) for desk in self.desks.values()]
+        )
 
     def hear_state(self, state: ChargerState, now_s: float) -> bool:
         """Take in a charger's state; False when it is not ours, repeated or late."""
@@ -142,7 +154,12 @@ class Balancer:
             stuck_a=stuck_a,
             rests={node.id: self._rest(node, unseen, stuck_a, now_s) for node in self.tree},
             bounds=self._bounds_of(stuck_a),
+            budgets=self._budgets(),
         )
+
+    def _budgets(self) -> Sequence[Limit]:
+        """The limits that no wire sets, W."""
+        return ()
 
     def _rest(self, node: Node, unseen: Mapping[str, Phases], stuck_a: Mapping[str, float], now_s: float) -> Interval:
         """What the node carries beside the current that grants can change now."""
@@ -341,6 +358,13 @@ class Balancer:
     def _lines_below(self, node: Node) -> tuple[Line, ...]:
         used = {line for charger in node.chargers for line in self.policy.chargers[charger].lines}
         return tuple(line for line in LINES if line in used)
+
+
+def _power_w(reading: Reading, voltage_v: float) -> float:
+    """The site's power as its meter gives it, or as its currents say, W; import positive."""
+    if reading.power_w is not None:
+        return reading.power_w
+    return sum([sample.current_a for sample in reading.phases if sample is not None]) * voltage_v
 
 
 def _sum(quantities: Sequence[Phases]) -> Phases:

@@ -17,7 +17,8 @@ class Situation(NamedTuple):
 
     Chargers that are `commanded` obey grants, those `wanting` want current too; `stuck_a` is what each commanded one
     takes above its grants (A). `rests` is each node's load beside the current that grants can change; `overloaded`
-    nodes are so far above their limit that every charger below them stops.
+    nodes are so far above their limit that every charger below them stops. `budgets` are limits that no wire sets: in
+    watts, with watts per ampere as weights; they join those of the wires for cuts, targets and raises alike.
     """
 
     is_grid_fresh: bool
@@ -29,6 +30,7 @@ class Situation(NamedTuple):
     stuck_a: Mapping[str, float]
     rests: Mapping[str, Interval]
     bounds: Sequence[Bound]
+    budgets: Sequence[Limit] = ()
 
     @property
     def others(self) -> Mapping[str, Phases]:
@@ -38,14 +40,14 @@ class Situation(NamedTuple):
     @property
     def sure(self) -> Sequence[Limit]:
         """The limits under what the rest certainly is: for cuts."""
-        return [bound.beside(self.rests[bound.node_id].low) for bound in self.bounds]
+        return [*(bound.beside(self.rests[bound.node_id].low) for bound in self.bounds), *self.budgets]
 
     @property
     def likely(self) -> Sequence[Limit]:
         """The limits under what the rest lately was: for the target."""
-        return [bound.beside(self.rests[bound.node_id].likely) for bound in self.bounds]
+        return [*(bound.beside(self.rests[bound.node_id].likely) for bound in self.bounds), *self.budgets]
 
     @property
     def promised(self) -> Sequence[Limit]:
         """The limits under the most that the rest may be: for raises."""
-        return [bound.beside(self.rests[bound.node_id].high) for bound in self.bounds]
+        return [*(bound.beside(self.rests[bound.node_id].high) for bound in self.bounds), *self.budgets]
