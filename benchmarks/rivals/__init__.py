@@ -1,0 +1,1 @@
+"""Other people's rules, each written from its description, to be measured side by side with ours."""
