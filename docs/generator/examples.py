@@ -87,7 +87,6 @@ _GRANT: Final = Grant(
     echo=_AGENT_STAMP,
     lease_s=10,
     offer_a=13.5,
-    reason="L2 of the connection is full",
 )
 
 _CHARGER_STATE: Final = ChargerState(

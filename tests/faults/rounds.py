@@ -44,7 +44,6 @@ MOST_FROZEN_S: Final = 16.0
 STEP_A: Final = 14.0
 STEP_FOR_S: Final = 14.0
 WELL_WITHIN_S: Final = 15.0
-CHARGING_WITHIN_S: Final = 60.0
 
 BLIND_S: Final = {"meter": 5.0, "balancer": 10.0, "broker": 10.0, **dict.fromkeys(AGENTS, 5.0)}
 """How long the house may rise unanswered: a reading holds 5 s, a grant its lease, and a cut counts for a car's 5 s."""
@@ -125,14 +124,14 @@ async def site_with_four_cars(directory: Path) -> AsyncIterator[WholeSite]:
 
 async def play(site: WholeSite, fault: Fault) -> Outcome:
     """One round; AssertionError when all is not well for long."""
-    await site.charging(4, CHARGING_WITHIN_S)
+    await site.charging(4)
     began, began_at = await site.truth(), time.time()
     pids = {victim: site.running.supervisor.pids[victim] for victim in fault.victims}
     for pid in pids.values():
         os.kill(pid, signal.SIGKILL if fault.kind is Kind.KILLED else signal.SIGSTOP)
     await site.command(do="step", line=fault.line, current_a=STEP_A, for_s=STEP_FOR_S)
     if fault.kind is Kind.FROZEN:
-        await _until(site, began["at_s"] + fault.for_s)
+        await site.until(began["at_s"] + fault.for_s)
         for pid in pids.values():
             os.kill(pid, signal.SIGCONT)
     ended_at = time.time()
@@ -146,7 +145,7 @@ async def play(site: WholeSite, fault: Fault) -> Outcome:
 
     await wait_for(is_well, 2 * WELL_WITHIN_S, f"all is well again: {fault}")
     well_after_s = time.time() - ended_at
-    await _until(site, began["at_s"] + STEP_FOR_S)
+    await site.until(began["at_s"] + STEP_FOR_S)
     site.read_log()
     ours_as = max(after - before for before, after in zip(_ours_as(began), _ours_as(await site.truth()), strict=True))
     return Outcome(fault, longest_ours_s(site.truths, began["at_s"]), ours_as, well_after_s, began_at, ended_at)
@@ -167,7 +166,7 @@ def longest_ours_s(truths: Sequence[dict[str, Any]], since_s: float) -> float:
 def doubled_or_lost(site: WholeSite, outcomes: Sequence[Outcome]) -> list[str]:
     """What is wrong with history: readings recorded twice, and gaps while the meter service was not hit."""
     blind = [(o.began_at, o.ended_at + WELL_WITHIN_S) for o in outcomes if "meter" in o.fault.victims]
-    times_s = readings_at_s(site.policy_file.parent / "history.db", "grid")
+    times_s = readings_at_s(site.history_file, "grid")
     wrong = []
     for at_s, later_s in pairwise(times_s):
         is_excused = any(from_s <= later_s and at_s <= to_s for from_s, to_s in blind)
@@ -176,13 +175,6 @@ def doubled_or_lost(site: WholeSite, outcomes: Sequence[Outcome]) -> list[str]:
         elif later_s - at_s > GAP_S and not is_excused:
             wrong.append(f"nothing from {at_s:.0f} to {later_s:.0f}")
     return wrong
-
-
-async def _until(site: WholeSite, at_s: float) -> None:
-    async def has_come() -> bool:
-        return bool((await site.truth())["at_s"] >= at_s)
-
-    await wait_for(has_come, MOST_FROZEN_S + STEP_FOR_S + 10, f"second {at_s:.0f} of the scenario")
 
 
 def _ours_as(truth: dict[str, Any]) -> list[float]:

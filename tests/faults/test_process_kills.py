@@ -9,21 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.rounds import site_with_four_cars
 from tests.support.history import readings_at_s
-from tests.support.sites import WholeSite, whole_site
+from tests.support.sites import WholeSite
 from tests.support.wait import wait_for
 
-CAR = {"lag_s": 1, "is_away": True, "battery_wh": 1e9}
-SCENARIO = {
-    "rating_a": 40,
-    "house": {"base_a": 1, "liveliness": 3, "appliances": ["fridge", "kettle", "hob"]},
-    "chargers": {
-        "left": {"driver": "edgetech", "car": CAR},
-        "right": {"driver": "edgetech", "lines": ["L2", "L3", "L1"], "car": CAR},
-        "garage": {"driver": "smartevse-v2-legacy", "lines": ["L3", "L1", "L2"], "car": CAR},
-        "guest": {"driver": "smartevse-v2-legacy", "lines": ["L2"], "car": CAR | {"phases": 1}},
-    },
-}
 BLIND_S = 5.0
 """While the meter or the balancer is dead nobody sees the house; after this every charger goes to its fallback."""
 
@@ -44,10 +34,7 @@ def victims() -> Iterator[str]:
 
 @pytest.mark.timeout(300)
 async def test_every_process_may_die_in_turn(tmp_path: Path) -> None:
-    policy = {"timings": {"hold_s": 5, "min_off_s": 5, "min_on_s": 10}}
-    async with whole_site(tmp_path, SCENARIO, policy=policy) as site:
-        await site.plug_in_all()
-        await site.charging(4)
+    async with site_with_four_cars(tmp_path) as site:
         began_s = (await site.truth())["at_s"]
         for victim in victims():
             pid = site.kill(victim)
@@ -60,7 +47,7 @@ async def test_every_process_may_die_in_turn(tmp_path: Path) -> None:
         assert began_s < (await site.truth())["at_s"]
 
         async def is_whole() -> bool:
-            times_s = readings_at_s(site.policy_file.parent / "history.db", "grid")
+            times_s = readings_at_s(site.history_file, "grid")
             gaps = [later - earlier for earlier, later in pairwise(times_s)]
             wide = [gap for gap in gaps if gap > 1.5]
             return len(wide) <= 1 and max(wide, default=0) <= METER_GAP_S

@@ -36,13 +36,13 @@ async def test_a_full_disk_stops_no_car_and_loses_no_reading(tmp_path: Path) -> 
     async with whole_site(tmp_path, SCENARIO) as site:
         await site.plug_in_all()
         await site.charging(2)
-        database = history_of(site)
+        database = site.history_file
         await wait_for(lambda: len(readings_at_s(database, "grid")) >= 5, 30, "the first readings are stored")
         api = psutil.Process(site.running.supervisor.pids["api"])
         # No file of this process may grow beyond its size now: every further write fails, as on a full disk.
         api.rlimit(psutil.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
         full_since_s = (await site.truth())["at_s"]
-        await until(site, full_since_s + FULL_FOR_S)
+        await site.until(full_since_s + FULL_FOR_S)
         assert api.is_running()
         await site.charging(2, deadline_s=1)
         stored = len(readings_at_s(database, "grid"))
@@ -63,11 +63,11 @@ async def test_a_restarted_broker_interrupts_no_car(tmp_path: Path, kind: Broker
         before = (await site.charging(2))["chargers"]
         site.kill("broker", signal.SIGTERM)
         killed_s = (await site.truth())["at_s"]
-        await until(site, killed_s + 5)
+        await site.until(killed_s + 5)
         await wait_for(site.is_well, 15, "all is well again")
         after = (await site.charging(2, deadline_s=1))["chargers"]
         assert {c: v["interruptions"] for c, v in after.items()} == {c: v["interruptions"] for c, v in before.items()}
-        await wait_for(lambda: gaps_s(history_of(site)) == [], 20, "history is whole")
+        await wait_for(lambda: gaps_s(site.history_file) == [], 20, "history is whole")
 
 
 @pytest.mark.timeout(240)
@@ -95,16 +95,11 @@ async def test_a_jump_of_the_wall_clock_changes_no_grant(
             return abs(parsed(state["at"]) - seen_at - jump_s) < HOUR_S / 2
 
         await wait_for(is_shown, 10, "the services live in the other hour")
-        await until(site, jumped_at_s + 15)
+        await site.until(jumped_at_s + 15)
         await wait_for(site.is_well, 15, "all is well")
         after = (await site.charging(2, deadline_s=1))["chargers"]
         assert {c: v["interruptions"] for c, v in after.items()} == {c: v["interruptions"] for c, v in before.items()}
         assert max((await site.our_excess()).values()) == 0
-
-
-def history_of(site: WholeSite) -> Path:
-    """Where the site's api keeps history."""
-    return site.policy_file.parent / "history.db"
 
 
 def gaps_s(database: Path) -> list[float]:

@@ -90,7 +90,7 @@ async def test_a_forged_grant_moves_no_wallbox_and_dethrones_nobody(charging: tu
     site, guest = charging
     reign = (await site.api.get("/api/state")).json()["site"]["state"]["epoch"]
     for number in range(1, MANY + 1):
-        await guest.forge(T.grant("left"), offer_a=16, id={"epoch": reign + 5, "seq": number}, reason="forged")
+        await guest.forge(T.grant("left"), offer_a=16, id={"epoch": reign + 5, "seq": number})
     state = T.charger_state("left")
     await wait_for(lambda: guest.newest[state]["counters"].get("grants_unsealed", 0) >= 2 * MANY, 20, "all refused")
     await wait_for(lambda: guest.alarms("agent-left") and guest.alarms("balancer"), 20, "both raise the alarm")

@@ -116,7 +116,7 @@ async def test_a_recorded_evening_of_real_telegrams(tmp_path: Path, shared: Path
 
         async def are_recorded() -> bool:
             counters = (await site.api.get("/api/meters/grid")).raise_for_status().json()["status"]["counters"]
-            stored = readings_at_s(site.policy_file.parent / "history.db", "grid")
+            stored = readings_at_s(site.history_file, "grid")
             told = int(counters["ok"])
             is_heard = told + int(counters.get("late", 0)) >= RECORDED and told >= RECORDED * (1 - MERGED)
             return len(stored) == len(set(stored)) >= told and is_heard

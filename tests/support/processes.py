@@ -72,6 +72,8 @@ class Server:
     def freeze(self) -> None:
         """It stays connected and does nothing any more."""
         os.kill(self.pid, signal.SIGSTOP)
+        # Not before: `waitid` returns once every thread of it has stopped.
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED)
 
     def thaw(self) -> None:
         """It goes on."""

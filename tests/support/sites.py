@@ -71,6 +71,11 @@ class WholeSite:
                 event = json.loads(line)
                 into[event["event"]].append(event)
 
+    @property
+    def history_file(self) -> Path:
+        """Where the site's api keeps history."""
+        return self.policy_file.parent / "history.db"
+
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> int:
         """Send a signal to a service's process; gives its id."""
         pid = self.running.supervisor.pids[name]
@@ -103,6 +108,14 @@ class WholeSite:
         result = await wait_for(are_charging, deadline_s, f"{count} cars charge")
         assert result is not None
         return result
+
+    async def until(self, at_s: float, deadline_s: float = 60.0) -> None:
+        """Wait for a moment of the scenario."""
+
+        async def has_come() -> bool:
+            return bool((await self.truth())["at_s"] >= at_s)
+
+        await wait_for(has_come, deadline_s, f"second {at_s:.0f} of the scenario")
 
     async def our_excess(self) -> dict[str, float]:
         """The longest run over a limit by our doing, s, by feeder and line."""

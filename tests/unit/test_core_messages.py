@@ -132,7 +132,7 @@ ABSURD: dict[str, tuple[type[Message], bytes]] = {
     "a list": (Grant, b"[]"),
     "null": (Grant, b"null"),
     "not UTF-8": (Grant, GRANT.to_json().replace(b"left", b"\xff\xfe")),
-    "not UTF-8 in a text": (Grant, edited(GRANT, reason="@").replace(b"@", b"\xc3\x28")),
+    "not UTF-8 in a text": (ChargerState, edited(STATE, error="@").replace(b"@", b"\xc3\x28")),
     "nested without end": (Grant, b'{"a":' * 10_000),
     "NaN offer": (Grant, edited(GRANT, offer_a="@").replace(b'"@"', b"NaN")),
     "infinite offer": (Grant, edited(GRANT, offer_a="@").replace(b'"@"', b"Infinity")),
@@ -151,7 +151,7 @@ ABSURD: dict[str, tuple[type[Message], bytes]] = {
     "no session": (Grant, edited(GRANT, echo={"session": "", "at_s": 1})),
     "id that is a wildcard": (Grant, edited(GRANT, charger="+")),
     "id with a level": (Grant, edited(GRANT, charger="a/b")),
-    "reason without end": (Grant, edited(GRANT, reason="x" * 501)),
+    "text without end": (ChargerState, edited(STATE, error="x" * 501)),
     "current beyond any home": (Reading, edited(READING, phases=[{"current_a": 501, "guard_a": 0}, None, None])),
     "NaN current": (
         Reading,

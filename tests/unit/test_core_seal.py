@@ -17,9 +17,7 @@ from hypothesis import strategies as st
 KEY = "0123456789abcdef" * 2
 SEAL = Seal.of(KEY)
 TOPIC = "ampherd/home/charger/left/grant"
-GRANT = Grant(
-    charger="left", id=GrantId(epoch=3, seq=7), echo=Stamp(session="boot", at_s=10), lease_s=10, offer_a=13, reason="ok"
-)
+GRANT = Grant(charger="left", id=GrantId(epoch=3, seq=7), echo=Stamp(session="boot", at_s=10), lease_s=10, offer_a=13)
 SEALED = Wire(SEAL).write_sealed(TOPIC, GRANT)
 
 

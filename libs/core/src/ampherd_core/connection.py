@@ -110,6 +110,7 @@ class Connection:
         self._subscribed: dict[int, asyncio.Future[list[ReasonCode]]] = {}
         self._unacknowledged: list[tuple[MQTTMessageInfo, asyncio.Future[None]]] = []
         self._inbox: asyncio.Queue[Inbound | None] = asyncio.Queue()
+        self._has_dropped = False
         self._lost: str | None = None
         self._watcher: socket.socket | None = None
         self._client = self._new_client(client_id, will)
@@ -264,7 +265,9 @@ class Connection:
 
     def _hear(self, message: MQTTMessage) -> None:
         if self._inbox.qsize() >= _QUEUE:
-            log.warning("inbox_full", dropped=message.topic)
+            if not self._has_dropped:
+                self._has_dropped = True
+                log.warning("inbox_full", first_dropped=message.topic)
             return
         properties = message.properties
         self._inbox.put_nowait(

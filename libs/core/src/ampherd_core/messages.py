@@ -188,7 +188,6 @@ class Grant(Message):
     may_raise: bool = Field(
         True, description="false from a new leader: the offer is then no more than the wallbox was last told or read"
     )
-    reason: Text = ""
 
 
 class ChargerState(Message):
