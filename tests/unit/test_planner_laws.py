@@ -41,7 +41,7 @@ def _slot(draw: st.DrawFn, start: datetime, end: datetime, lines: dict[str, tupl
     limits = []
     for line in range(3):
         weights = {charger: 1.0 for charger, used in lines.items() if line in used}
-        limits.append(Limit(f"connection-l{line + 1}", draw(st.integers(-2, 40)) / 1.0, weights))
+        limits.append(Limit(f"connection-l{line + 1}", draw(st.integers(-8, 160)) / 4, weights))
         limits.append(Limit(f"garage-l{line + 1}", 20.0, {c: 1.0 for c in weights if c in {"car-0", "car-1"}}))
     return Slot(start, end, price, limits)
 
