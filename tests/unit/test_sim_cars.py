@@ -6,7 +6,7 @@ import math
 
 import pytest
 from ampherd_core.messages import IecState
-from ampherd_simulator.cars import Car, CarTraits
+from ampherd_simulator.cars import Car, CarTraits, Visit
 
 
 def timeline(car: Car, offers: dict[float, float], until_s: float, *, step_s: float = 1.0) -> dict[float, float]:
@@ -106,7 +106,7 @@ def test_a_battery_tapers_fills_and_the_car_lets_go() -> None:
 
 
 def test_comes_and_goes_by_its_plan_and_by_hand() -> None:
-    car = Car(CarTraits(lag_s=0), arrives_s=10, leaves_s=30)
+    car = Car(CarTraits(lag_s=0), visits=[Visit(10, 30)])
 
     states = {}
     for second in range(41):

@@ -6,7 +6,7 @@ import math
 
 import pytest
 from ampherd_core.phases import Line, Phases
-from ampherd_simulator.cars import Car, CarTraits
+from ampherd_simulator.cars import Car, CarTraits, Visit
 from ampherd_simulator.charger import SimulatedCharger
 from ampherd_simulator.house import ConstantHouse, House, Step, SteppedHouse
 from ampherd_simulator.site import SimulatedSite
@@ -25,7 +25,7 @@ def charger(
     is_delta: bool = False,
     arrives_s: float = 0.0,
 ) -> SimulatedCharger:
-    car = Car(traits, arrives_s=arrives_s)
+    car = Car(traits, visits=[Visit(arrives_s)])
     return SimulatedCharger(name, Edgetech(), car, lines=lines, circuits=circuits, is_delta=is_delta)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -42,8 +43,21 @@ class CarTraits:
     """Interruptions after which it stays in state B until it is plugged in anew; None: never."""
 
 
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A time at the wallbox; `wants_wh` is as far as its charge limit, up to which it does not taper (None: full)."""
+
+    arrives_s: float = 0.0
+    leaves_s: float = math.inf
+    wants_wh: float | None = None
+
+
+HERE: Final = (Visit(),)
+"""Plugged in from the beginning, for ever."""
+
+
 class Car:
-    """One car; `arrives_s` to `leaves_s` it is plugged in, and `plug`/`unplug` do it by hand.
+    """One car; in its `visits`, one after the other, it is plugged in, and `plug`/`unplug` do it by hand.
 
     `traits` may be changed while it charges, `nature` keeps what it is; while `is_sated` it takes nothing.
     """
@@ -52,8 +66,7 @@ class Car:
         self,
         traits: CarTraits,
         *,
-        arrives_s: float = 0.0,
-        leaves_s: float = math.inf,
+        visits: Sequence[Visit] = HERE,
         soc: float = 0.3,
         voltage_v: float = NOMINAL_VOLTAGE_V,
     ) -> None:
@@ -65,8 +78,9 @@ class Car:
         self.terminals = 3
         self.starts = 0
         self.interruptions = 0
-        self._arrives_s = arrives_s
-        self._leaves_s = leaves_s
+        self._to_come = deque(visits)
+        self._leaves_s = math.inf
+        self._full_at_wh = math.inf
         self._voltage_v = voltage_v
         self._now_s: float | None = None
         self._drawn_a = 0.0
@@ -82,6 +96,16 @@ class Car:
         return self.iec_state is not IecState.A
 
     @property
+    def left_wh(self) -> float | None:
+        """What it still wants in this visit; None where it wants to be full, and while it is away."""
+        return None if self._full_at_wh == math.inf or not self.is_plugged else self._full_at_wh - self.taken_wh
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it would take nothing, whatever it is offered."""
+        return self.is_sated or self._ceiling_a() < FULL_A
+
+    @property
     def phases(self) -> int:
         """Phases it charges on: its own, as far as `terminals`, those the wallbox connects, go."""
         return min(self.traits.phases, self.terminals)
@@ -92,7 +116,7 @@ class Car:
             self.iec_state = IecState.B
             self._is_asleep = False
             self.interruptions = 0
-        self._arrives_s = math.inf
+            self._full_at_wh = math.inf
 
     def unplug(self) -> None:
         """Pull the cable now."""
@@ -121,9 +145,11 @@ class Car:
     def _follow_schedule(self, now_s: float) -> None:
         if now_s >= self._leaves_s:
             self.unplug()
-            self._arrives_s = math.inf
-        elif now_s >= self._arrives_s:
+        if self._to_come and now_s >= self._to_come[0].arrives_s:
+            visit = self._to_come.popleft()
             self.plug()
+            self._leaves_s = visit.leaves_s
+            self._full_at_wh = math.inf if visit.wants_wh is None else self.taken_wh + visit.wants_wh
 
     def _see(self, offer_a: float, now_s: float) -> None:
         if offer_a != self._seen_a:
@@ -136,8 +162,7 @@ class Car:
 
     def _switch(self, now_s: float) -> None:
         """Close S2 a second after an offer the car can use; open it when there is none, or when full."""
-        wants = self._followed_a >= MIN_OFFER_A and self._ceiling_a() >= FULL_A and not self._is_asleep
-        wants = wants and not self.is_sated
+        wants = self._followed_a >= MIN_OFFER_A and not self._is_asleep and not self.is_full
         if self.iec_state is IecState.C:
             if not wants:
                 self._open()
@@ -159,6 +184,8 @@ class Car:
 
     def _ceiling_a(self) -> float:
         traits = self.traits
+        if self._full_at_wh != math.inf:
+            return traits.max_a if self.taken_wh < self._full_at_wh else 0.0
         if self.soc <= traits.taper_from:
             return traits.max_a
         return traits.max_a * max(1.0 - self.soc, 0.0) / (1.0 - traits.taper_from)

@@ -48,15 +48,18 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True)
 class RecordedHouse:
-    """A recording, from `offset_s` of it on, over and over."""
+    """A recording from `offset_s` of it on, over and over; with `for_s` only so much of it."""
 
     timeline: Timeline
     offset_s: float = 0.0
+    for_s: float | None = None
 
     def at(self, t_s: float) -> Phases:
         """The recording's last value at that time, A."""
         first_s, last_s = self.timeline.times_s[0], self.timeline.times_s[-1]
         length_s = last_s - first_s
+        if self.for_s is not None:
+            t_s %= self.for_s
         return self.timeline.at(first_s + (t_s + self.offset_s) % length_s if length_s > 0 else first_s)
 
 

@@ -1,4 +1,4 @@
-"""A made-up household: appliances that come and go by the time of day, a heat pump, solar with clouds.
+"""A made-up household: appliances that come and go by the time of day, and a heat pump.
 
 Each day is drawn once from the seed and kept as a timeline, so asking for a moment costs two look-ups.
 """
@@ -19,11 +19,6 @@ from ampherd_simulator.house import Timeline
 
 DAY_S: Final = 86_400.0
 HOUR_S: Final = 3_600.0
-CLOUD_S: Final = 10.0
-"""A cloud's edge passes over a roof in about ten seconds."""
-
-SUNRISE_S: Final = 6.5 * HOUR_S
-SUNSET_S: Final = 19.5 * HOUR_S
 KEPT_DAYS: Final = 3
 
 
@@ -53,48 +48,29 @@ APPLIANCES: Final = {
 """Typical amps at 230 V, the hours of the day in which a run begins, runs a day, and their length."""
 
 
-@dataclass(frozen=True, slots=True)
-class Solar:
-    """An inverter: its clear-sky peak per line, and how cloudy the days are (0 clear to 1 broken)."""
-
-    peak_a: float
-    lines: tuple[Line, ...] = (Line.L1, Line.L2, Line.L3)
-    cloudiness: float = 0.5
-
-
 @dataclass(slots=True)
 class Household:
     """A made-up house, the same for the same seed; `begins_at_s` is the time of day at `t_s` = 0."""
 
     seed: int
     appliances: tuple[Appliance, ...] = tuple(APPLIANCES.values())
-    solar: Solar | None = None
     base_a: float = 0.8
     liveliness: float = 1.0
     begins_at_s: float = 0.0
-    _days: dict[int, tuple[Timeline, list[float]]] = field(default_factory=dict)
+    _days: dict[int, Timeline] = field(default_factory=dict)
 
     def at(self, t_s: float) -> Phases:
         """Signed current per line, A."""
         day, in_day_s = divmod(t_s + self.begins_at_s, DAY_S)
-        loads, sun = self._day(int(day))
-        current_a = loads.currents_a[bisect_right(loads.times_s, in_day_s) - 1]
-        if self.solar is None:
-            return current_a
-        clear = sun[int(in_day_s / CLOUD_S)]
-        if clear == 0.0:
-            return current_a
-        sums = list(current_a)
-        for line in self.solar.lines:
-            sums[line.place] -= clear * self.solar.peak_a
-        return sums[0], sums[1], sums[2]
+        loads = self._day(int(day))
+        return loads.currents_a[bisect_right(loads.times_s, in_day_s) - 1]
 
-    def _day(self, day: int) -> tuple[Timeline, list[float]]:
+    def _day(self, day: int) -> Timeline:
         drawn = self._days.get(day)
         if drawn is None:
             if len(self._days) >= KEPT_DAYS:
                 del self._days[min(self._days)]
-            drawn = self._days[day] = (self._loads(day), self._sun(day))
+            drawn = self._days[day] = self._loads(day)
         return drawn
 
     def _loads(self, day: int) -> Timeline:
@@ -114,21 +90,6 @@ class Household:
                 yield on_s, off_s, (line,), self.base_a * chance.uniform(0.4, 1.8)
         for appliance in self.appliances:
             yield from _runs(appliance, _count(appliance.runs * self.liveliness, chance), chance)
-
-    def _sun(self, day: int) -> list[float]:
-        """The share of the clear-sky peak, every CLOUD_S of the day."""
-        slots = int(DAY_S / CLOUD_S)
-        if self.solar is None:
-            return []
-        chance = random.Random(f"sun {self.seed} {day}")  # noqa: S311 - a repeatable day, no secret
-        shares, cover = [0.0] * slots, 0.0
-        for slot in range(int(SUNRISE_S / CLOUD_S), int(SUNSET_S / CLOUD_S)):
-            if chance.random() < 0.03:
-                is_cloud = chance.random() < self.solar.cloudiness
-                cover = chance.uniform(0.3, 0.8) if is_cloud else 0.0
-            height = math.sin(math.pi * (slot * CLOUD_S - SUNRISE_S) / (SUNSET_S - SUNRISE_S))
-            shares[slot] = height**1.3 * (1.0 - cover)
-        return shares
 
 
 def _count(mean: float, chance: random.Random) -> int:

@@ -52,8 +52,10 @@ class GridSensor:
         return subtract(self._site.grid_a, self._site.house_a), self._site.voltage_v
 
     def _power_w(self, grid_a: Phases, house_a: Phases) -> Phases:
-        """Cars have a power factor of 1, the house its own."""
+        """Cars and the sun have a power factor of 1, the house its own."""
         volts, lost = self._site.voltage_v, 1.0 - self._power_factor
+        if lost:
+            house_a = subtract(house_a, self._site.solar_a)
         return (
             volts * (grid_a[0] - house_a[0] * lost),
             volts * (grid_a[1] - house_a[1] * lost),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -19,6 +20,7 @@ from ampherd_simulator.p1 import P1Kind, Rounding
 from ampherd_simulator.sensorbox import SENSORBOX_UNIT, SensorboxSource, SensorboxVersion
 
 Seconds = Annotated[float, Field(ge=0)]
+Span = Annotated[float, Field(gt=0)]
 Amps = Annotated[float, Field(ge=-500, le=500)]
 PortNumber = Annotated[int, Field(ge=0, le=65_535)]
 
@@ -37,6 +39,17 @@ class SolarPart(Part):
     cloudiness: Annotated[float, Field(ge=0, le=1)] = Field(0.5, description="0 clear to 1 broken clouds")
 
 
+class InverterPart(Part):
+    """A recorded inverter."""
+
+    recording: Path = Field(description="CSV or CSV.gz file; relative to the scenario file")
+    columns: tuple[str, ...] = Field((), description="columns to add up, W; default p_pv_w, or p_sys1_w and p_sys2_w")
+    scale: Annotated[float, Field(gt=0, le=100)] = Field(1, description="times what was recorded")
+    lines: tuple[Line, ...] = Field(LINES, min_length=1, description="the lines it feeds, evenly")
+    offset_s: Seconds = Field(0, description="where in the recording to begin, s")
+    for_s: Span | None = Field(None, description="then so much of it, again and again; null: all")
+
+
 class StepPart(Part):
     """A load that is switched on for a while."""
 
@@ -50,12 +63,15 @@ class HousePart(Part):
     """The house: a recording, a constant, or made up from the seed."""
 
     recording: Path | None = Field(None, description="CSV or CSV.gz file; relative to the scenario file")
+    line: Line = Field(Line.L1, description="where a recording of one phase goes")
     offset_s: Seconds = Field(0, description="where in the recording to begin, s")
+    for_s: Span | None = Field(None, description="then so much of it, again and again; null: all")
     constant_a: tuple[Amps, Amps, Amps] | None = Field(None, description="the same current for ever, A per line")
     appliances: tuple[str, ...] = Field(tuple(APPLIANCES), description="what a made-up house owns")
     base_a: Annotated[float, Field(ge=0, le=50)] = Field(0.8, description="mean standing load, A per line")
     liveliness: Annotated[float, Field(ge=0, le=20)] = Field(1, description="factor on how often appliances run")
-    solar: SolarPart | None = Field(None, description="an inverter on the roof of a made-up house")
+    solar: SolarPart | None = Field(None, description="a made-up inverter on the roof")
+    inverter: InverterPart | None = Field(None, description="a recorded inverter on the roof")
     power_factor: Annotated[float, Field(gt=0, le=1)] = Field(1, description="real over apparent power of the house")
     steps: tuple[StepPart, ...] = Field((), description="loads switched on and off on top")
 
@@ -66,7 +82,17 @@ class HousePart(Part):
             raise ValueError(f"unknown appliances {sorted(unknown)}; choose from {sorted(APPLIANCES)}")
         if self.recording is not None and self.constant_a is not None:
             raise ValueError("give a recording or constant_a, not both")
+        if self.solar is not None and self.inverter is not None:
+            raise ValueError("give solar or an inverter, not both")
         return self
+
+
+class VisitPart(Part):
+    """A time at the wallbox."""
+
+    arrives_s: Seconds = Field(description="when it is plugged in, s")
+    leaves_s: Seconds | None = Field(None, description="when it is unplugged, s; null is never")
+    wants_wh: Span | None = Field(None, description="what it takes, without tapering; null: until its battery is full")
 
 
 class CarPart(Part):
@@ -87,7 +113,20 @@ class CarPart(Part):
     sleeps_after: Annotated[int, Field(ge=1)] | None = Field(None, description="interruptions after which it sleeps")
     arrives_s: Seconds = Field(0, description="when it is plugged in, s")
     leaves_s: Seconds | None = Field(None, description="when it is unplugged, s; null is never")
+    visits: tuple[VisitPart, ...] = Field((), description="several times, in place of arrives_s and leaves_s")
     is_away: bool = Field(False, description="never arrives by itself")
+
+    @model_validator(mode="after")
+    def _one_after_the_other(self) -> CarPart:
+        for visit, later in pairwise(self.visits):
+            if visit.leaves_s is None or later.arrives_s <= visit.leaves_s:
+                raise ValueError(
+                    f"it arrives at {later.arrives_s:g} s before it has left; let visits follow each other"
+                )
+        for visit in self.visits:
+            if visit.leaves_s is not None and visit.leaves_s <= visit.arrives_s:
+                raise ValueError(f"it leaves at {visit.leaves_s:g} s before it arrives")
+        return self
 
 
 class LinePart(Part):
@@ -200,6 +239,9 @@ def _anchored(scenario: Scenario, folder: Path) -> Scenario:
     house, p1 = scenario.house, scenario.p1
     if house.recording is not None:
         house = house.model_copy(update={"recording": folder / house.recording})
+    if house.inverter is not None:
+        inverter = house.inverter.model_copy(update={"recording": folder / house.inverter.recording})
+        house = house.model_copy(update={"inverter": inverter})
     if p1 is not None and p1.replay is not None:
         p1 = p1.model_copy(update={"replay": folder / p1.replay})
     return scenario.model_copy(update={"house": house, "p1": p1})

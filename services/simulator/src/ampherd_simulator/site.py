@@ -73,6 +73,20 @@ class Feeder:
     is_over: bool = False
     excess: tuple[Excess, Excess, Excess] = field(default_factory=lambda: (Excess(), Excess(), Excess()))
 
+    def book(self, house_a: Phases, dt_s: float) -> None:
+        """One interval at this load; `house_a` is what flows here without any charger."""
+        limit_a = self.limit_a
+        if max(self.load_a) <= limit_a and min(self.load_a) >= -limit_a:
+            if self.is_over:
+                self.is_over = False
+                for excess in self.excess:
+                    excess.rest()
+            return
+        self.is_over = True
+        for line in LINES:
+            load_a, alone_a = abs(self.load_a[line.place]), abs(house_a[line.place])
+            self.excess[line.place].book(load_a - limit_a, alone_a - limit_a, dt_s)
+
 
 @dataclass(frozen=True, slots=True)
 class Truth:
@@ -85,7 +99,10 @@ class Truth:
 
 
 class SimulatedSite:
-    """A house and its chargers behind one connection; circuits carry chargers only."""
+    """A house and its chargers behind one connection; circuits carry chargers only.
+
+    `house` is all that no grant commands, what the sun gives taken off; `sun` is that part alone.
+    """
 
     def __init__(
         self,
@@ -93,10 +110,12 @@ class SimulatedSite:
         chargers: Sequence[SimulatedCharger],
         limit_a: float,
         *,
+        sun: House | None = None,
         circuits_a: Mapping[str, float] | None = None,
         voltage_v: float = NOMINAL_VOLTAGE_V,
     ) -> None:
         self.house = house
+        self.sun = sun
         self.chargers = {charger.id: charger for charger in chargers}
         self.connection = Feeder(limit_a)
         self.circuits = {circuit_id: Feeder(amps) for circuit_id, amps in (circuits_a or {}).items()}
@@ -110,6 +129,11 @@ class SimulatedSite:
     def grid_a(self) -> Phases:
         """The true signed current per line of the connection, A."""
         return self.connection.load_a
+
+    @property
+    def solar_a(self) -> Phases:
+        """What the inverter feeds in per line, A; negative, and 0 without one."""
+        return ZERO if self.sun is None else self.sun.at(self.now_s or 0.0)
 
     @property
     def feeders(self) -> Mapping[str, Feeder]:
@@ -149,26 +173,12 @@ class SimulatedSite:
         return one, two, three
 
     def _book(self, dt_s: float) -> None:
-        _book_feeder(self.connection, self.house_a, dt_s)
+        self.connection.book(self.house_a, dt_s)
         for circuit in self.circuits.values():
-            _book_feeder(circuit, ZERO, dt_s)
+            circuit.book(ZERO, dt_s)
         power_w = sum(self.grid_a) * self.voltage_v
         energy_wh = power_w * dt_s / SECONDS_PER_HOUR
         if energy_wh >= 0:
             self.import_wh += energy_wh
         else:
             self.export_wh -= energy_wh
-
-
-def _book_feeder(feeder: Feeder, house_a: Phases, dt_s: float) -> None:
-    limit_a = feeder.limit_a
-    if max(feeder.load_a) <= limit_a and min(feeder.load_a) >= -limit_a:
-        if feeder.is_over:
-            feeder.is_over = False
-            for excess in feeder.excess:
-                excess.rest()
-        return
-    feeder.is_over = True
-    for line in LINES:
-        load_a, alone_a = abs(feeder.load_a[line.place]), abs(house_a[line.place])
-        feeder.excess[line.place].book(load_a - limit_a, alone_a - limit_a, dt_s)

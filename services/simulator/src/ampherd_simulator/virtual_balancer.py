@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from ampherd_balancer.core import Balancer, Outcome
+from ampherd_balancer.core import Balancer
 from ampherd_core.messages import ChargerState, Grant
 from ampherd_core.policy import Policy
 from ampherd_core.store import StoreError
 
+from ampherd_simulator.mind import Mind, MindMaker
 from ampherd_simulator.virtual_process import Mail, VirtualProcess
 from ampherd_simulator.virtual_store import VirtualStore
 
@@ -22,21 +23,36 @@ _TURNS: Final = "turns"
 
 
 class VirtualBalancer(VirtualProcess):
-    """Leads, or stands by; `say` publishes a grant."""
+    """Leads, or stands by, with the mind that `make_mind` makes; `say` publishes a grant."""
 
-    def __init__(self, name: str, policy: Policy, store: VirtualStore, *, owner: str, boot_s: float) -> None:
+    def __init__(
+        self,
+        name: str,
+        policy: Policy,
+        store: VirtualStore,
+        *,
+        owner: str,
+        boot_s: float,
+        make_mind: MindMaker = Balancer,
+    ) -> None:
         super().__init__(name, boot_s=boot_s)
         self.policy = policy
-        self.core: Balancer | None = None
+        self.mind: Mind | None = None
         self.epoch: int | None = None
         self.decisions = 0
         self.outbox: list[Grant] = []
         self.decided: list[Grant] = []
         self._told_a: dict[str, float] = {}
+        self._make_mind = make_mind
         self._store = store
         self._owner = owner
         self._highest_epoch = 0
         self._decided_s = self._campaigned_s = self._turns_kept_s = float("-inf")
+
+    @property
+    def core(self) -> Balancer | None:
+        """The mind, where it is the real one."""
+        return self.mind if isinstance(self.mind, Balancer) else None
 
     def hear(self, message: Mail, now_s: float) -> None:
         """One message; a grid reading is decided on at once."""
@@ -44,14 +60,14 @@ class VirtualBalancer(VirtualProcess):
         if isinstance(message, ChargerState):
             if message.applied is not None:
                 self._highest_epoch = max(self._highest_epoch, message.applied.epoch)
-            if self.core is not None:
-                self.core.hear_state(message, clock_s)
+            if self.mind is not None:
+                self.mind.hear_state(message, clock_s)
         elif isinstance(message, Grant):
             self._highest_epoch = max(self._highest_epoch, message.id.epoch)
-            if self.core is not None:
-                self.core.hear_grant(message)
-        elif self.core is not None:
-            is_news = self.core.hear_reading(message, clock_s)
+            if self.mind is not None:
+                self.mind.hear_grant(message)
+        elif self.mind is not None:
+            is_news = self.mind.hear_reading(message, clock_s)
             if is_news and message.meter == self.policy.grid_meter:
                 self._decide(now_s)
 
@@ -62,7 +78,7 @@ class VirtualBalancer(VirtualProcess):
             self._campaign(now_s)
         if now_s - self._decided_s >= DECIDE_EVERY_S:
             self._decide(now_s)
-        if self.core is not None and now_s - self._turns_kept_s >= KEEP_TURNS_EVERY_S:
+        if now_s - self._turns_kept_s >= KEEP_TURNS_EVERY_S and self.core is not None:
             self._turns_kept_s = now_s
             self._keep_turns(self.core, now_s)
 
@@ -83,23 +99,23 @@ class VirtualBalancer(VirtualProcess):
     def lead(self, epoch: int, now_s: float) -> None:
         """Begin a reign."""
         self.epoch = epoch
-        self.core = Balancer(self.policy, epoch=epoch, now_s=self.clock_s(now_s))
+        self.mind = self._make_mind(self.policy, epoch=epoch, now_s=self.clock_s(now_s))
         try:
             document = self._store.load(self.name, _TURNS)
         except StoreError:
             return
-        if document:
+        if document and self.core is not None:
             self.core.turns.recall(document, self.clock_s(now_s))
 
     def _decide(self, now_s: float) -> None:
-        core = self.core
-        if core is None:
+        mind = self.mind
+        if mind is None:
             return
         self._decided_s = now_s
         self.decisions += 1
-        outcome: Outcome = core.decide(self.clock_s(now_s))
+        outcome = mind.decide(self.clock_s(now_s))
         if outcome.must_yield:
-            self.core = self.epoch = None
+            self.mind = self.epoch = None
             try:
                 self._store.release(self.name, self._owner)
             except StoreError:
@@ -112,7 +128,7 @@ class VirtualBalancer(VirtualProcess):
         """As `leader.Candidate`: without the store only a leader goes on."""
         try:
             if not self._store.acquire(self.name, self._owner, LOCK_TTL_S, now_s):
-                self.core = self.epoch = None
+                self.mind = self.epoch = None
             elif self.epoch is None:
                 self.lead(self._store.next_epoch(self.name, self._highest_epoch), now_s)
         except StoreError:

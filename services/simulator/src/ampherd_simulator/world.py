@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol, TypeAlias
 
 from ampherd_balancer.core import Balancer
-from ampherd_core.messages import ChargerState, Grant, Reading
+from ampherd_core.messages import ChargerState, Grant, MeterRole, Reading
 from ampherd_core.policy import Policy, Wiring
 from ampherd_meter.electrics import Mains
 from ampherd_meter.watch import FAST_VALID_S, SLOW_VALID_S
@@ -21,17 +21,18 @@ from ampherd_simulator.builder import build_site
 from ampherd_simulator.errors import ScenarioError
 from ampherd_simulator.faults import BALANCERS, METER, Fault, Faults
 from ampherd_simulator.metering import GridSensor
+from ampherd_simulator.mind import MindMaker
 from ampherd_simulator.misfortune import begin, end
 from ampherd_simulator.p1 import DIALECTS, P1Meter
 from ampherd_simulator.p1_feed import P1Feed
 from ampherd_simulator.report import ChargerReport, Report
 from ampherd_simulator.scenario import P1Part, Scenario
-from ampherd_simulator.site import Excess, Feeder
 from ampherd_simulator.virtual_agent import VirtualAgent
 from ampherd_simulator.virtual_balancer import VirtualBalancer
 from ampherd_simulator.virtual_bus import VirtualBus
 from ampherd_simulator.virtual_meter import GridMeter, TelegramMeter, VirtualMeter
 from ampherd_simulator.virtual_process import VirtualProcess
+from ampherd_simulator.virtual_solar import SolarMeter
 from ampherd_simulator.virtual_store import VirtualStore
 
 TelegramReader: TypeAlias = Callable[[bytes, float], Reading | None]
@@ -62,6 +63,7 @@ class World:
 
     `faults` go wrong by themselves. With `has_standby` a second balancer waits for the first. With `read_telegram`
     the meter's text is written and read, too: it gets a telegram and the time, and returns the reading or None.
+    With `make_mind` something else decides in the balancer's place.
     """
 
     def __init__(  # noqa: PLR0913 - a world has as many knobs as a day has moods
@@ -74,6 +76,7 @@ class World:
         faults: Sequence[Fault] = (),
         has_standby: bool = False,
         read_telegram: TelegramReader | None = None,
+        make_mind: MindMaker = Balancer,
     ) -> None:
         if missing := set(policy.chargers) - set(scenario.chargers):
             raise ScenarioError(f"the scenario lacks the policy's chargers {sorted(missing)}")
@@ -94,6 +97,12 @@ class World:
         self.meter_kind = (scenario.p1 or P1Part()).kind
         self.valid_for_s = FAST_VALID_S if DIALECTS[self.meter_kind].period_s < SLOW_FROM_S else SLOW_VALID_S
         self.meter = self._build_meter(scenario, read_telegram)
+        self.solar_meters = [
+            SolarMeter(meter_id, policy, self.site, self.sensor, session=self.session(), boot_s=self.uptime_s())
+            for meter_id, meter in policy.meters.items()
+            if meter.role is MeterRole.SOLAR
+        ]
+        self._make_mind = make_mind
         self.site.step(0.0)
         self.balancers: dict[str, VirtualBalancer] = {}
         self.agents: dict[str, VirtualAgent] = {}
@@ -130,7 +139,7 @@ class World:
         return Report(
             until_s=self.now_s,
             decisions=self.decisions,
-            excess={feeder_id: _lines(feeder) for feeder_id, feeder in self.site.feeders.items()},
+            excess={feeder_id: feeder.excess for feeder_id, feeder in self.site.feeders.items()},
             chargers={charger_id: self._charger_report(charger_id) for charger_id in self.policy.chargers},
             import_wh=self.site.import_wh,
             export_wh=self.site.export_wh,
@@ -160,7 +169,12 @@ class World:
         """A fresh balancer; it leads as soon as it gets the lock."""
         self.stop_balancer(name)
         self.balancers[name] = VirtualBalancer(
-            name, self.policy, self.store, owner=self.session(), boot_s=self.uptime_s()
+            name,
+            self.policy,
+            self.store,
+            owner=self.session(),
+            boot_s=self.uptime_s(),
+            make_mind=self._make_mind,
         )
         self._heard_by_balancers = list(self.balancers.values())
 
@@ -198,7 +212,7 @@ class World:
     def processes(self) -> Sequence[VirtualProcess]:
         """All that live."""
         meter = [self.meter] if isinstance(self.meter, VirtualMeter) else []
-        return [*meter, *self.balancers.values(), *self.agents.values()]
+        return [*meter, *self.solar_meters, *self.balancers.values(), *self.agents.values()]
 
     def house_peak_a(self, place: int, span_s: float) -> float:
         """The most that the house took on a line in the last `span_s`, A."""
@@ -248,13 +262,17 @@ class World:
                 agent.look(now_s)
                 agent.act(now_s)
                 self.tell_state(agent)
-        reading = self.meter.read(now_s)
-        if reading is not None:
-            self.bus.send(reading, METER, self._heard_by_balancers, now_s)
+        for meter in self.solar_meters:
+            self._say(meter.read(now_s), meter.name)
+        self._say(self.meter.read(now_s), METER)
         self._tick_balancers()
         for agent in self.agents.values():
             if not agent.is_frozen(now_s):
                 self.tell_state(agent)
+
+    def _say(self, reading: Reading | None, meter: str) -> None:
+        if reading is not None:
+            self.bus.send(reading, meter, self._heard_by_balancers, self.now_s)
 
     def _tick_balancers(self) -> None:
         now_s = self.now_s
@@ -281,7 +299,3 @@ class World:
             stops=car.interruptions,
             setpoint_changes=agent.changes if agent is not None else 0,
         )
-
-
-def _lines(feeder: Feeder) -> tuple[Excess, Excess, Excess]:
-    return feeder.excess
