@@ -116,6 +116,9 @@ class Evcc:
         drawn_a = max(charger.drawn_a) if charger.is_charging else 0.0
         is_stale = now_s - seen.read_s > METER_TIMEOUT_S
         room_a = float("-inf") if is_stale else self._site.limit_a - max(seen.grid_a[: self._site.phases])
+        if self._site.most_w is not None:
+            volts = self._site.voltage_v * len(charger.lines)
+            room_a = min(room_a, (self._site.most_w - seen.grid_w) / volts)
         if max(0.0, wanted_a - drawn_a) > room_a:
             wanted_a = min(wanted_a, max(0.0, drawn_a + room_a))
         whole_a = float(int(wanted_a))

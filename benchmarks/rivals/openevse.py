@@ -106,6 +106,8 @@ class Shaper:
         self._live_w += weight * (live_w - self._live_w)
         phases = len(charger.lines)
         allowed_w = self._site.limit_a * self._site.voltage_v * phases
+        if self._site.most_w is not None:
+            allowed_w = min(allowed_w, self._site.most_w)
         most_a = (allowed_w - self._live_w) / self._site.voltage_v / phases + max(charger.drawn_a)
         self._claim(most_a, charger, now_s)
 

@@ -85,57 +85,66 @@ class OpenWb:
         return above_a * self._site.voltage_v if charger.is_sunny else 0.0
 
     def _shared(self, seen: Seen) -> dict[str, float]:
-        left = self._left(seen)
+        budget = self._budget(seen)
         offers = dict.fromkeys((charger.id for charger in seen.chargers), 0.0)
         for charger in seen.chargers:
-            is_wanted = self._points[charger.id].is_on
-            if is_wanted and min(left[line.place] for line in charger.lines) >= charger.min_a:
+            if self._points[charger.id].is_on and budget.room_a(charger) >= charger.min_a:
                 offers[charger.id] = charger.min_a
-                _take(left, charger, charger.min_a)
+                budget.take(charger, charger.min_a)
         growing = [charger for charger in seen.chargers if offers[charger.id] > 0 and charger.is_charging]
         steady = [charger for charger in growing if not charger.is_sunny]
-        for charger_id, more_a in _divided(steady, left, {charger.id: charger.max_a for charger in steady}).items():
-            offers[charger_id] += more_a
-        self._add_surplus([charger for charger in growing if charger.is_sunny], seen, left, offers)
-        return offers
+        sunny = [charger for charger in growing if charger.is_sunny]
+        shares = _divided(steady, budget, {charger.id: charger.max_a for charger in steady})
+        shares |= self._surplus(sunny, seen, budget)
+        return {charger_id: offer_a + shares.get(charger_id, 0.0) for charger_id, offer_a in offers.items()}
 
-    def _left(self, seen: Seen) -> list[float]:
+    def _budget(self, seen: Seen) -> Budget:
         drawn: Phases = (0.0, 0.0, 0.0)
         for charger in seen.chargers:
             drawn = add(drawn, charger.drawn_a)
-        power_a = (TOTAL_W - seen.grid_w) / self._site.voltage_v / self._site.phases
-        room = [self._site.limit_a - grid_a + own_a for grid_a, own_a in zip(seen.grid_a, drawn, strict=True)]
-        shared_a = sum(drawn) / self._site.phases
-        return [max(min(room_a, power_a + shared_a), 0.0) for room_a in room]
+        most_w = TOTAL_W if self._site.most_w is None else min(TOTAL_W, self._site.most_w)
+        return Budget(
+            left_a=[
+                max(self._site.limit_a - grid_a + own_a, 0.0) for grid_a, own_a in zip(seen.grid_a, drawn, strict=True)
+            ],
+            total_a=max((most_w - seen.grid_w) / self._site.voltage_v + sum(drawn), 0.0),
+        )
 
-    def _add_surplus(
-        self, sunny: Sequence[SeenCharger], seen: Seen, left: list[float], offers: dict[str, float]
-    ) -> None:
+    def _surplus(self, sunny: Sequence[SeenCharger], seen: Seen, budget: Budget) -> dict[str, float]:
         """Stage 3: what the cars on surplus draw above their minimum, plus what is left over, shared alike."""
         low_w, high_w = CONTROL_RANGE_W
         error_w = 0.0 if low_w <= seen.grid_w <= high_w else (low_w + high_w) / 2 - seen.grid_w
         usable_w = sum(self._spare_w(charger) for charger in sunny) + error_w
+        budget.total_a = min(budget.total_a, max(usable_w, 0.0) / self._site.voltage_v)
         goals = {charger.id: min(charger.max_a, max(max(charger.drawn_a) + STEP_A, charger.min_a)) for charger in sunny}
-        for charger_id, more_a in _divided(sunny, left, goals, max(usable_w, 0.0) / self._site.voltage_v).items():
-            offers[charger_id] += more_a
+        return _divided(sunny, budget, goals)
 
 
-def _divided(
-    chargers: Sequence[SeenCharger], left: list[float], goals: Mapping[str, float], power_a: float = float("inf")
-) -> dict[str, float]:
+@dataclass(slots=True)
+class Budget:
+    """What is left to give: on each line, and over all of them, A."""
+
+    left_a: list[float]
+    total_a: float
+
+    def room_a(self, charger: SeenCharger, heads: Sequence[SeenCharger] = ()) -> float:
+        """What the charger's worst line leaves, or the total, divided by the heads that share it, A."""
+        heads = heads or (charger,)
+        by_line = [self.left_a[line.place] / sum(line in each.lines for each in heads) for line in charger.lines]
+        return min(self.total_a / sum(len(each.lines) for each in heads), *by_line)
+
+    def take(self, charger: SeenCharger, amps: float) -> None:
+        """Give so much to the charger."""
+        for line in charger.lines:
+            self.left_a[line.place] -= amps
+        self.total_a -= amps * len(charger.lines)
+
+
+def _divided(chargers: Sequence[SeenCharger], budget: Budget, goals: Mapping[str, float]) -> dict[str, float]:
     """Each in turn gets the room of its worst phase by the number of those who still miss something there, A."""
     more: dict[str, float] = {}
     for place, charger in enumerate(chargers):
-        behind = chargers[place:]
         missing_a = max(goals[charger.id] - charger.min_a, 0.0)
-        shares = [left[line.place] / sum(line in other.lines for other in behind) for line in charger.lines]
-        by_power_a = power_a / sum(len(other.lines) for other in behind)
-        more[charger.id] = max(min(missing_a, by_power_a, *shares), 0.0)
-        power_a -= more[charger.id] * len(charger.lines)
-        _take(left, charger, more[charger.id])
+        more[charger.id] = max(min(missing_a, budget.room_a(charger, chargers[place:])), 0.0)
+        budget.take(charger, more[charger.id])
     return more
-
-
-def _take(left: list[float], charger: SeenCharger, amps: float) -> None:
-    for line in charger.lines:
-        left[line.place] -= amps

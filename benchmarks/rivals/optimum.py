@@ -10,6 +10,8 @@ import highspy
 import numpy as np
 from ampherd_core.phases import Line, Phases
 
+SECONDS_PER_HOUR: Final = 3_600.0
+
 UNMET_EUR_PER_WH: Final = 1.0
 """Energy that a car does not get is worse than any price."""
 
@@ -31,49 +33,61 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """What will happen, in slots of `slot_s`: the house per line (A), and what a Wh from the grid costs."""
+    """What will happen, in slots of `slot_s`, each the mean of its seconds.
+
+    `rooms_a` is what the house leaves of the fuse on each line, `surplus_w` what the sun gives beyond the house;
+    `spare_w` is what the house leaves of a cap on power, `eur_per_wh` what the grid's energy costs.
+    """
 
     slot_s: float
-    house: Sequence[Phases]
-    limit_a: float
+    rooms_a: Sequence[Phases]
+    surplus_w: Sequence[float] = ()
+    spare_w: Sequence[float] = ()
+    eur_per_wh: Sequence[float] = ()
     voltage_v: float = 230.0
-    prices_eur_per_wh: Sequence[float] = ()
-    most_w: float | None = None
 
+    @property
+    def slots(self) -> int:
+        """How many slots there are."""
+        return len(self.rooms_a)
+
+    @property
     def slot_h(self) -> float:
         """Hours in a slot."""
-        return self.slot_s / 3_600
+        return self.slot_s / SECONDS_PER_HOUR
 
 
 @dataclass(slots=True)
 class Plan:
-    """What each car gets (Wh), what of it the grid must give, and what that costs."""
+    """What each car gets (Wh), and what it costs."""
 
     energy_wh: dict[str, float] = field(default_factory=dict)
-    import_wh: float = 0.0
     cost_eur: float = 0.0
 
 
 def most_energy(day: Day, visits: Sequence[Visit]) -> Plan:
     """As much energy as the wires allow, shared as it happens; the minimum current is left aside."""
-    return _Program(day, visits).solved([-1.0] * len(day.house))
+    return _Program(day, visits, day.spare_w).solved([-1.0] * day.slots)
 
 
 def most_surplus(day: Day, visits: Sequence[Visit]) -> Plan:
     """As much energy as the sun leaves over without any import for it; the minimum current is left aside."""
-    return _Program(day, visits, from_surplus_only=True).solved([-1.0] * len(day.house))
+    return _Program(day, visits, day.surplus_w).solved([-1.0] * day.slots)
 
 
 def least_cost(day: Day, visits: Sequence[Visit]) -> Plan:
     """All that the cars want by the time they leave, where the wires allow it, as cheaply as can be."""
-    prices = day.prices_eur_per_wh
-    return _Program(day, visits).solved([price - UNMET_EUR_PER_WH for price in prices], prices)
+    prices = day.eur_per_wh
+    return _Program(day, visits, day.spare_w).solved([price - UNMET_EUR_PER_WH for price in prices], prices)
 
 
 class _Program:
-    """One variable for each car and slot: the energy it takes then (Wh), over all its phases."""
+    """One variable for each car and slot: the energy it takes then (Wh), over all its phases.
 
-    def __init__(self, day: Day, visits: Sequence[Visit], *, from_surplus_only: bool = False) -> None:
+    All cars together take no more than `total_w` of a slot, where it is given.
+    """
+
+    def __init__(self, day: Day, visits: Sequence[Visit], total_w: Sequence[float]) -> None:
         self._day = day
         self._visits = visits
         self._owners: list[tuple[int, int]] = []
@@ -83,26 +97,24 @@ class _Program:
         self._add_variables()
         self._add_lines()
         self._add_wants()
-        if from_surplus_only or day.most_w is not None:
-            self._add_totals(from_surplus_only=from_surplus_only)
+        for slot, power_w in enumerate(total_w):
+            self._add(power_w * day.slot_h, slot, dict.fromkeys(range(len(visits)), 1.0))
 
     def solved(self, worth: Sequence[float], prices: Sequence[float] = ()) -> Plan:
         """The plan of least `worth` (by slot, of each Wh)."""
-        slots = max(len(self._day.house), 1)
-        costs = [worth[slot] + EARLIER * slot / slots for _, slot in self._owners]
+        costs = [worth[slot] + EARLIER * slot / self._day.slots for _, slot in self._owners]
         values = _solve(costs, self._most_wh, self._rows)
         plan = Plan({visit.id: 0.0 for visit in self._visits})
         for (owner, slot), value in zip(self._owners, values, strict=True):
             plan.energy_wh[self._visits[owner].id] += value
             plan.cost_eur += value * prices[slot] if prices else 0.0
-        plan.import_wh = self._import_wh(values)
         return plan
 
     def _add_variables(self) -> None:
         day = self._day
         for owner, visit in enumerate(self._visits):
-            most_wh = visit.max_a * day.voltage_v * len(visit.lines) * day.slot_h()
-            for slot in range(len(day.house)):
+            most_wh = visit.max_a * day.voltage_v * len(visit.lines) * day.slot_h
+            for slot in range(day.slots):
                 if visit.arrives_s <= slot * day.slot_s and (slot + 1) * day.slot_s <= visit.leaves_s:
                     self._places[owner, slot] = len(self._owners)
                     self._owners.append((owner, slot))
@@ -111,10 +123,10 @@ class _Program:
     def _add_lines(self) -> None:
         """Per line: what the cars on it take stays below what the house leaves of the limit."""
         day = self._day
-        for slot, house_a in enumerate(day.house):
+        for slot, room_a in enumerate(day.rooms_a):
             for line in Line:
                 users = [owner for owner, visit in enumerate(self._visits) if line in visit.lines]
-                room_wh = max(day.limit_a - house_a[line.place], 0.0) * day.voltage_v * day.slot_h()
+                room_wh = room_a[line.place] * day.voltage_v * day.slot_h
                 self._add(room_wh, slot, {owner: 1.0 / len(self._visits[owner].lines) for owner in users})
 
     def _add_wants(self) -> None:
@@ -122,27 +134,10 @@ class _Program:
             places = [place for (whose, _), place in self._places.items() if whose == owner]
             self._rows.append((visit.wanted_wh, places, [1.0] * len(places)))
 
-    def _add_totals(self, *, from_surplus_only: bool) -> None:
-        """Over all lines, as the meter bills: within the surplus, or below the most the connection may take."""
-        day = self._day
-        most_w = 0.0 if from_surplus_only else day.most_w or 0.0
-        for slot, house_a in enumerate(day.house):
-            room_wh = max(most_w - sum(house_a) * day.voltage_v, 0.0) * day.slot_h()
-            self._add(room_wh, slot, dict.fromkeys(range(len(self._visits)), 1.0))
-
     def _add(self, most: float, slot: int, weights: Mapping[int, float]) -> None:
         found = {self._places[owner, slot]: each for owner, each in weights.items() if (owner, slot) in self._places}
         if found:
             self._rows.append((most, list(found), list(found.values())))
-
-    def _import_wh(self, values: Sequence[float]) -> float:
-        """What the grid gives to the cars: what they take above the surplus of each slot."""
-        day = self._day
-        taken_wh = [0.0] * len(day.house)
-        for (_, slot), value in zip(self._owners, values, strict=True):
-            taken_wh[slot] += value
-        surplus = [max(-sum(house_a), 0.0) * day.voltage_v * day.slot_h() for house_a in day.house]
-        return sum(max(taken - sun, 0.0) for taken, sun in zip(taken_wh, surplus, strict=True))
 
 
 def _solve(

@@ -13,11 +13,12 @@ from ampherd_core.units import MIN_OFFER_A, NOMINAL_VOLTAGE_V
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What an installer tells a controller: the fuse (A per phase), the phases and the voltage."""
+    """What an installer tells a controller: the fuse (A per phase), the phases, the voltage, a cap on power (W)."""
 
     limit_a: float = 25.0
     phases: int = 3
     voltage_v: float = NOMINAL_VOLTAGE_V
+    most_w: float | None = None
 
     @property
     def lines(self) -> tuple[Line, ...]:

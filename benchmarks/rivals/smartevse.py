@@ -31,14 +31,16 @@ class SmartEvse:
     others. Where the minimum of all does not fit for three cycles, all stop for 60 s or more. In Solar mode the first
     car needs 4 A of export over all phases; 10 minutes of import stop all.
 
-    Left out: 1P/3P, CAPACITY (off by default), temperature, RFID, the activation pulse. A start on solar begins from
-    the minimum: the description does not tell what the set-point is then. The whole site is in the first car's mode.
+    CAPACITY is off unless the site has a cap on power. Left out: 1P/3P, temperature, RFID, the activation pulse. A
+    start on solar begins from the minimum: the description does not tell what the set-point is then. One car on solar
+    puts the whole site into that mode.
     """
 
     def __init__(self, site: Site) -> None:
         limit_da = round(site.limit_a * 10)
         self._site = site
-        self._balance = Balance(limit_da, limit_da, site.phases)
+        most_da = None if site.most_w is None else round(site.most_w / site.voltage_v * 10)
+        self._balance = Balance(limit_da, limit_da, most_da=most_da)
         self._nodes: dict[str, Node] = {}
         self._cycled_s = self._read_s = float("-inf")
         self._rests_until_s = float("-inf")
@@ -57,6 +59,7 @@ class SmartEvse:
     def _cycle(self, seen: Seen, now_s: float) -> None:
         lines = self._site.lines
         mains = Mains(round(worst(lines, seen.grid_a) * 10), round(sum(seen.grid_a[line.place] for line in lines) * 10))
+        self._balance.phases = max(len(charger.lines) for charger in seen.chargers)
         is_solar = any(charger.is_sunny for charger in seen.chargers)
         active, is_join = self._take_in(seen.chargers, now_s)
         shares = [self._nodes[charger.id].balanced_da for charger in active]
@@ -123,6 +126,9 @@ class SmartEvse:
         if is_solar and count > 1 and not least_da <= total_da >= mains.sum_da - IMPORT_DA + least_da:
             return False
         needed_da = count * MIN_DA
+        most_da = self._balance.most_da
+        if most_da is not None and self._site.phases * needed_da + mains.sum_da > most_da:
+            return False
         return needed_da + mains.worst_da - total_da <= self._balance.limit_da and needed_da <= self._balance.limit_da
 
     def _trip(self) -> None:

@@ -28,11 +28,15 @@ class Mains:
 
 @dataclass(slots=True)
 class Balance:
-    """The master's set-point; `set_da` begins at the fuse and is the sum over all cars that charge."""
+    """The master's set-point; `set_da` begins at the fuse and is the sum over all cars that charge.
+
+    `most_da` is CAPACITY, the most over all phases together, as firmware 3.5 keeps it; None is off.
+    """
 
     limit_da: int
     set_da: int
     phases: int = 3
+    most_da: int | None = None
     no_current: int = 0
     sun_gone_s: float | None = None
 
@@ -40,8 +44,10 @@ class Balance:
         """One cycle of two seconds (3.2, steps 3 to 8); True where all must stop."""
         baseload_da = mains.worst_da - sum(shares_da)
         room_da = self.limit_da - mains.worst_da
+        if self.most_da is not None:
+            room_da = min(room_da, int((self.most_da - mains.sum_da) / 3))
         if is_join and not is_solar:
-            self.set_da = self.limit_da - baseload_da
+            self.set_da = min(self.limit_da - baseload_da, room_da + sum(shares_da))
         elif not is_join:
             self._correct(room_da, is_solar=is_solar)
         if is_solar and shares_da and room_da > 0:
@@ -64,7 +70,8 @@ class Balance:
             self.no_current, self.sun_gone_s = 0, None
             return
         self.set_da = least_da
-        if least_da > min(self.limit_da - baseload_da, self.limit_da):
+        is_above_cap = self.most_da is not None and mains.sum_da > self.most_da
+        if is_above_cap or least_da > min(self.limit_da - baseload_da, self.limit_da):
             self.no_current += 1
         is_sunless = mains.sum_da > max(IMPORT_DA, least_da * self.phases - START_DA)
         if not (is_solar and is_sunless):
