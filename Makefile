@@ -7,7 +7,7 @@ PACKAGES := libs/core services/meter services/balancer services/charger-agent se
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint types audit model fuzz bench faults lock test-deps clean
+.PHONY: help demo up test lint types audit model fuzz bench compare faults lock test-deps clean
 
 help:              ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## */\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -54,6 +54,9 @@ mutants: $(STAMP)  ## breaks each promise on purpose; says how soon a random sto
 
 bench: $(STAMP)    ## what the README claims, measured
 	$(BIN)/python -m benchmarks
+
+compare: $(STAMP)  ## our rules and others' side by side on the same days; COMPARE="--quick"
+	$(BIN)/python -m benchmarks.compare --write $(COMPARE)
 
 test-deps:         ## the programs that some tests need, from Debian, the npm registry and the package index; as root
 	deploy/test-deps.sh

@@ -1,0 +1,148 @@
+"""The comparison as a document: a section a case, a row a contender, the figures that matter for its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, NamedTuple
+
+from ampherd_simulator.account import Account
+
+from benchmarks.case import Kind
+from benchmarks.contest import Contest
+
+WH_PER_KWH: Final = 1_000.0
+CENT_PER_EUR: Final = 100.0
+
+
+class Column(NamedTuple):
+    """A figure: its title, and how it is read from the books."""
+
+    title: str
+    read: Callable[[Account], str]
+
+
+def _kwh(energy_wh: float) -> str:
+    return f"{energy_wh / WH_PER_KWH:.1f}"
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.0f} %"
+
+
+def _least_served(account: Account) -> str:
+    return _percent(min((car.served for car in account.cars.values() if car.served is not None), default=None))
+
+
+def _worst_a(account: Account) -> str:
+    worst_a = max(line.worst_a for lines in account.limits.values() for line in lines)
+    return f"{worst_a:.1f}"
+
+
+def _sum(read: Callable[[Account], Sequence[int]]) -> Callable[[Account], str]:
+    return lambda account: str(sum(read(account)))
+
+
+_CHARGED: Final = Column("charged kWh", lambda account: _kwh(account.charged_wh))
+_LEAST: Final = Column("least served", _least_served)
+_FAIR: Final = Column("fairness", lambda account: "" if account.fairness is None else f"{account.fairness:.2f}")
+_PLANS: Final = Column("plans met", lambda account: "{} of {}".format(*account.plans_met))
+_COST: Final = Column(
+    "cost EUR", lambda account: "" if account.charging_cost is None else f"{account.charging_cost:.2f}"
+)
+_SURPLUS: Final = Column(
+    "surplus used kWh", lambda account: f"{_kwh(account.surplus_used_wh)} ({_percent(account.surplus_used_share)})"
+)
+_IMPORT: Final = Column("import caused kWh", lambda account: _kwh(account.caused_import_wh))
+_PEAK: Final = Column("peak quarter kW", lambda account: f"{account.peak_quarter_w / WH_PER_KWH:.2f}")
+_SAFETY: Final = (
+    Column("our A·s over", lambda account: f"{account.our_excess_as:.0f}"),
+    Column("our longest s", lambda account: f"{account.our_longest_s:.0f}"),
+    Column("worst A over", _worst_a),
+)
+_CALM: Final = (
+    Column("starts", _sum(lambda account: [car.starts for car in account.cars.values()])),
+    Column("stops", _sum(lambda account: [car.stops for car in account.cars.values()])),
+    Column("changes", _sum(lambda account: [car.setpoint_changes for car in account.cars.values()])),
+    Column("reversals", _sum(lambda account: [car.reversals for car in account.cars.values()])),
+    Column("flaps", _sum(lambda account: [car.flaps for car in account.cars.values()])),
+)
+
+COLUMNS: Final = {
+    Kind.CONTENTION: (_CHARGED, _LEAST, _FAIR, *_SAFETY, *_CALM),
+    Kind.SURPLUS: (_SURPLUS, _IMPORT, _LEAST, *_SAFETY, *_CALM),
+    Kind.CAP: (_PEAK, _CHARGED, _FAIR, *_SAFETY, *_CALM),
+    Kind.COST: (_COST, _PLANS, _CHARGED, _PEAK, *_SAFETY, *_CALM),
+}
+
+_LEGEND: Final = """\
+All rows of a case share the simulator, the meter, the links, the wallboxes with their agents and the cars; only what
+decides differs. All wallboxes here take whole amps. The rivals are our own implementations of published rules with
+their users' defaults (`benchmarks/rivals/`; each says what it leaves out), not those products themselves. Our agents'
+safety stays around each of them: a lease that lapses, a car that draws too much. In production a rival has links of its
+own, most of them slower.
+
+*Our A·s over* counts what the house alone would not have caused, over every limit; *worst A over* includes the house. A
+*stop* is one that the car did not ask for, a *reversal* a change of the offer against the one before, a *flap* one
+within a minute. *Fairness* is Jain's index over the shares of what each car wanted, *least served* the share of the car
+that got least. The *perfect foresight* row is a linear program over minutes that knows the whole day and leaves the
+minimum current of 6 A aside: a bound, not a controller.
+"""
+
+
+def document(contests: Sequence[Contest], missing: Sequence[str], *, is_quick: bool) -> str:
+    """The whole of it."""
+    return "\n".join(_lines(contests, missing, is_quick=is_quick)).rstrip() + "\n"
+
+
+def section(contest: Contest) -> str:
+    """One case."""
+    return "\n".join(_section(contest))
+
+
+def _lines(contests: Sequence[Contest], missing: Sequence[str], *, is_quick: bool) -> Iterator[str]:
+    yield "# Side by side"
+    yield ""
+    shortness = " `--quick`: only the beginning of each case." if is_quick else ""
+    yield f"Written by `make compare`.{shortness}"
+    if missing:
+        yield f"Left out, because the recordings are not here: every case that needs {', '.join(missing)}."
+    yield ""
+    yield _LEGEND
+    for contest in contests:
+        yield from _section(contest)
+
+
+def _section(contest: Contest) -> Iterator[str]:
+    case = contest.case
+    columns = COLUMNS[case.kind]
+    origin = "recorded" if case.is_recorded else "made up"
+    yield f"## {case.id}"
+    yield ""
+    house_as = sum(line.house_as for lines in contest.entries[0].account.limits.values() for line in lines)
+    yield f"{case.about[:1].upper()}{case.about[1:]}; {contest.lasts_s / 3_600:g} h, {origin}."
+    yield f"The house alone: {house_as:.0f} A·s over."
+    yield ""
+    yield _row(["", *(column.title for column in columns)])
+    yield _row(["---", *("---:" for _ in columns)])
+    for entry in contest.entries:
+        yield _row([entry.name, *(column.read(entry.account) for column in columns)])
+    yield _row(["*perfect foresight*", *_best(contest, columns)])
+    yield ""
+
+
+def _best(contest: Contest, columns: Sequence[Column]) -> Iterator[str]:
+    """The bound fills the one or two columns that it knows of."""
+    plan = contest.best
+    energy_wh = sum(plan.energy_wh.values())
+    known = {
+        _CHARGED.title: _kwh(energy_wh),
+        _SURPLUS.title: _kwh(energy_wh),
+        _COST.title: f"{plan.cost_eur:.2f}",
+        _IMPORT.title: "0.0",
+    }
+    for column in columns:
+        yield known.get(column.title, "")
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,78 @@
+"""Who takes part: ours, the rivals, and for solar the modes that each of them has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ampherd_balancer.core import Balancer
+from ampherd_core.messages import Mode
+from ampherd_simulator.mind import MindMaker
+
+from benchmarks.rivals.edgetech import Edgetech
+from benchmarks.rivals.equal_split import EqualSplit
+from benchmarks.rivals.evcc import Evcc
+from benchmarks.rivals.openevse import Eco, Shaper
+from benchmarks.rivals.openwb import OpenWb
+from benchmarks.rivals.seen import Lone, Loners, Rival, Site
+from benchmarks.rivals.smartevse import SmartEvse
+from benchmarks.rivals.warp import Warp
+from benchmarks.seat import RivalMaker, Seat
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """A row of the comparison: what decides, in which mode; `rival` is None for ours."""
+
+    name: str
+    rival: RivalMaker | None
+    mode: Mode = Mode.FAST
+
+    def mind(self, most_w: float | None) -> MindMaker:
+        """What sits in the balancer's place, told of a cap on the connection's power if there is one."""
+        return Balancer if self.rival is None else Seat(self.rival, most_w)
+
+
+def _each(make: Callable[[Site], Lone]) -> RivalMaker:
+    """One controller for each charger."""
+
+    def loners(site: Site, chargers: tuple[str, ...]) -> Rival:
+        return Loners({charger: make(site) for charger in chargers})
+
+    return loners
+
+
+def _one(make: Callable[[Site], Rival]) -> RivalMaker:
+    """One controller for all chargers."""
+
+    def rival(site: Site, chargers: tuple[str, ...]) -> Rival:
+        del chargers
+        return make(site)
+
+    return rival
+
+
+FAST: Final[Sequence[Contender]] = (
+    Contender("Ampherd", None),
+    Contender("evcc", _one(Evcc)),
+    Contender("openWB", _one(OpenWb)),
+    Contender("WARP", _one(Warp)),
+    Contender("SmartEVSE smart", _one(SmartEvse)),
+    Contender("OpenEVSE shaper", _each(Shaper)),
+    Contender("Edgetech example", _each(Edgetech)),
+    Contender("equal split", _one(EqualSplit)),
+)
+
+SOLAR: Final[Sequence[Contender]] = (
+    Contender("Ampherd solar", None, Mode.SOLAR),
+    Contender("Ampherd min_solar", None, Mode.MIN_SOLAR),
+    Contender("evcc pv", _one(Evcc), Mode.SOLAR),
+    Contender("evcc minpv", _one(Evcc), Mode.MIN_SOLAR),
+    Contender("openWB pv", _one(OpenWb), Mode.SOLAR),
+    Contender("WARP pv", _one(Warp), Mode.SOLAR),
+    Contender("SmartEVSE solar", _one(SmartEvse), Mode.SOLAR),
+    Contender("OpenEVSE eco", _each(lambda _site: Eco()), Mode.SOLAR),
+    Contender("equal split", _one(EqualSplit)),
+)
+"""Edgetech's example knows no sun; an equal split shows what charging without looking at the sun comes to."""

@@ -1,0 +1,51 @@
+"""One contender on one case: the same world, meter, links and cars for all, and the books of what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ampherd_simulator.account import Account
+from ampherd_simulator.bookkeeper import Bookkeeper
+from ampherd_simulator.world import World
+
+from benchmarks.bound import bound
+from benchmarks.case import Case, Kind
+from benchmarks.contenders import FAST, SOLAR, Contender
+from benchmarks.rivals.optimum import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A contender's day."""
+
+    name: str
+    account: Account
+
+
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """A case as it was played: every contender's day, and the bound."""
+
+    case: Case
+    lasts_s: float
+    entries: tuple[Entry, ...]
+    best: Plan
+
+
+def contenders(case: Case) -> tuple[Contender, ...]:
+    """Who takes part in such a case."""
+    return tuple(SOLAR if case.kind is Kind.SURPLUS else FAST)
+
+
+def play(case: Case, name: str, lasts_s: float) -> Entry:
+    """The day of the contender of that name, in steps of a second."""
+    contender = next(each for each in contenders(case) if each.name == name)
+    world = World(case.policy(contender.mode), case.scenario, make_mind=contender.mind(case.most_w))
+    keeper = Bookkeeper(world, case.tariff)
+    world.run(lasts_s, watch=keeper.watch)
+    return Entry(contender.name, keeper.account())
+
+
+def best(case: Case, lasts_s: float) -> Plan:
+    """What perfect foresight could have done."""
+    return bound(case, case.policy(contenders(case)[0].mode), lasts_s)

@@ -1,0 +1,90 @@
+"""The side-by-side comparison runs for every contender, and nobody who keeps the limits beats the bound."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from ampherd_core.phases import Line
+from ampherd_simulator.scenario import Scenario
+
+from benchmarks.case import Case, Kind
+from benchmarks.comparison import COLUMNS, section
+from benchmarks.contenders import FAST, SOLAR
+from benchmarks.contest import Contest, best, contenders, play
+from benchmarks.scenarios import cases
+
+LASTS_S = 240.0
+WH_SLACK = 1.0
+
+
+def box(*lines: Line, max_a: int = 16) -> dict[str, object]:
+    car = {"phases": len(lines), "max_a": max_a, "lag_s": 0, "ramp_up_a_s": 80, "under_a": 0}
+    return {"driver": "edgetech", "lines": lines, "max_a": max_a, "is_32a": max_a > 16, "car": car}
+
+
+CROWDED = Case(
+    id="crowded",
+    about="two cars beside a house that takes most of L1",
+    kind=Kind.CONTENTION,
+    scenario=Scenario.model_validate(
+        {"chargers": {"a": box(*Line), "b": box(Line.L1)}, "house": {"constant_a": (9, 2, 2)}}
+    ),
+    lasts_s=LASTS_S,
+    quick_s=LASTS_S,
+)
+SUNNY = replace(
+    CROWDED,
+    id="sunny",
+    kind=Kind.SURPLUS,
+    scenario=Scenario.model_validate({"chargers": {"a": box(Line.L1, max_a=32)}, "house": {"constant_a": (-12, 1, 1)}}),
+)
+
+
+def contest(case: Case) -> Contest:
+    entries = tuple(play(case, contender.name, LASTS_S) for contender in contenders(case))
+    return Contest(case, LASTS_S, entries, best(case, LASTS_S))
+
+
+@pytest.mark.parametrize(("case", "rows"), [(CROWDED, FAST), (SUNNY, SOLAR)], ids=["crowded", "sunny"])
+def test_every_contender_charges_and_has_its_row(case: Case, rows: tuple[object, ...]) -> None:
+    played = contest(case)
+    table = [line for line in section(played).splitlines() if line.startswith("|")]
+
+    assert len(table) == 2 + len(rows) + 1, "a head, all contenders, the bound"
+    assert {line.count("|") for line in table} == {len(COLUMNS[case.kind]) + 2}
+    assert all(entry.account.charged_wh > 0 for entry in played.entries)
+    bound_wh = sum(played.best.energy_wh.values())
+    for entry in played.entries:
+        account = entry.account
+        gained_wh = account.surplus_used_wh if case.kind is Kind.SURPLUS else account.charged_wh
+        assert account.our_excess_as > 0 or gained_wh <= bound_wh + WH_SLACK, entry.name
+
+
+def test_the_cap_is_a_cap_on_power_for_all_who_can_be_told() -> None:
+    """Two cars of 32 A beside a house of 1 kW: whoever is told of 5 kW stays below it, the others do not."""
+    capped = replace(
+        CROWDED,
+        kind=Kind.CAP,
+        most_w=5_000,
+        scenario=Scenario.model_validate(
+            {
+                "chargers": {"a": box(Line.L1, max_a=32), "b": box(Line.L2, max_a=32)},
+                "house": {"constant_a": (2, 1, 1)},
+                "starts_at": "2026-01-01T00:00:00Z",
+            }
+        ),
+    )
+    peaks_w = {name: play(capped, name, 1_800).account.peak_quarter_w for name in ("evcc", "openWB", "equal split")}
+    assert peaks_w["evcc"] < 6_000
+    assert peaks_w["openWB"] <= 5_000
+    assert peaks_w["equal split"] > 6_000
+
+
+def test_every_case_has_a_policy_that_fits_its_site() -> None:
+    for case in cases():
+        for contender in contenders(case):
+            policy = case.policy(contender.mode)
+            assert set(policy.chargers) == set(case.scenario.chargers), case.id
+        assert 0 < case.quick_s <= case.lasts_s
+    assert len({case.id for case in cases()}) == len(cases())
