@@ -133,7 +133,7 @@ def test_what_the_house_does_alone_is_not_ours() -> None:
 
     line = account.limits["connection"][0]
     assert [line.total_as, line.ours_as, line.house_as] == pytest.approx([70, 40, 30])
-    assert (line.longest_s, line.our_longest_s) == (15, 10)
+    assert (line.longest_s, line.our_longest_s, line.house_longest_s) == (15, 10, 15)
     assert account.our_longest_s == 10
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
+from ampherd_core.phases import Line
 
 from ampherd_embedded.broker import BrokerKind
 
@@ -117,6 +118,57 @@ def schema() -> None:
     from ampherd_core.policy import Policy
 
     typer.echo(json.dumps(Policy.model_json_schema(), indent=2))
+
+
+@app.command()
+def simulate(
+    site: SiteArgument = Path("site.yaml"),
+    *,
+    house: Annotated[
+        Path | None, typer.Option(help="recorded house, CSV; docs/simulate.md has the columns [default: made up]")
+    ] = None,
+    solar: Annotated[str | None, typer.Option(help="recorded sun, CSV, or the peak of a made-up one in kW")] = None,
+    cars: Annotated[Path | None, typer.Option(help="who comes when, YAML [default: each charger at 18:00]")] = None,
+    begins: Annotated[
+        str | None,
+        typer.Option("--from", help="18:00, 2026-06-01 or 2026-06-01T18:00 [default: the recording's begin]"),
+    ] = None,
+    hours: Annotated[float | None, typer.Option(help="how long [default: 24, or to the recording's end]")] = None,
+    tariff: Annotated[Path | None, typer.Option(help="what energy costs, CSV")] = None,
+    export_price: Annotated[float, typer.Option(help="what a kWh to the grid earns")] = 0.0,
+    house_line: Annotated[Line, typer.Option(help="the line of a house recorded on one phase")] = Line.L1,
+    solar_lines: Annotated[str, typer.Option(help="the lines that the sun feeds")] = "L1,L2,L3",
+    solar_scale: Annotated[float, typer.Option(help="times what was recorded")] = 1.0,
+    solar_from: Annotated[
+        str | None, typer.Option(help="the moment of the sun's recording to begin with [default: the same as --from]")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="of what is made up")] = 1,
+    json_file: Annotated[Path | None, typer.Option("--json", help="write the report as JSON")] = None,
+    html_file: Annotated[Path | None, typer.Option("--html", help="write the report as one page with charts")] = None,
+    compare: Annotated[list[Path] | None, typer.Option(help="another policy for the same day; may be repeated")] = None,
+) -> None:
+    """Try a policy on a day: what would have been charged, from what sun, at what cost, over what limit?"""
+    from ampherd_embedded.simulate import run_simulation
+
+    raise typer.Exit(
+        run_simulation(
+            policies=(site, *(compare or ())),
+            house=house,
+            house_line=house_line,
+            solar=solar,
+            solar_lines=solar_lines,
+            solar_scale=solar_scale,
+            solar_from=solar_from,
+            cars=cars,
+            begins=begins,
+            hours=hours,
+            tariff=tariff,
+            export_price_per_kwh=export_price,
+            seed=seed,
+            json_file=json_file,
+            html_file=html_file,
+        )
+    )
 
 
 @tokens.command("list")

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final, TypeAlias
 
+from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from ampherd_core.policy import Charger, Circuit, Connection, Meter, Policy, Section, Site, Timings
 
 Path: TypeAlias = tuple[str | int, ...]
 """A field's place in the policy: names of sections and fields, numbers in lists."""
+
+
+SectionOf: TypeAlias = Callable[[Path], type[BaseModel]]
+"""Gives the model whose fields stand below a path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +48,13 @@ class PolicyError(Exception):
         super().__init__("\n".join(f"{name}:{f.line}: {f.field}: {f.reason}. {_sentence(f.remedy)}" for f in faults))
 
 
-def findings(errors: list[ErrorDetails]) -> Iterator[Finding]:
-    """What the models found, each thing once; the first are enough to start with."""
-    return iter(dict.fromkeys(map(_finding, errors[:_MOST])))
+def findings(errors: list[ErrorDetails], section_of: SectionOf | None = None) -> Iterator[Finding]:
+    """What the models found, each thing once; the first are enough to start with.
+
+    `section_of` tells which model stands at a path, for another document than the policy.
+    """
+    choose = section_of or _section_of
+    return iter(dict.fromkeys(_finding(details, choose) for details in errors[:_MOST]))
 
 
 _REASONS: Final = {
@@ -83,7 +92,7 @@ _MOST: Final = 50
 _SHOWN_CHARACTERS: Final = 60
 
 
-def _finding(details: ErrorDetails) -> Finding:
+def _finding(details: ErrorDetails, section_of: SectionOf) -> Finding:
     path = tuple(part for part in details["loc"] if part != "[key]")
     kind = details["type"]
     if kind == "value_error":
@@ -92,7 +101,7 @@ def _finding(details: ErrorDetails) -> Finding:
     reason = _REASONS.get(kind, details["msg"].removeprefix("Input "))
     remedy = _REMEDIES.get(kind, "correct the value; docs/policy.md gives its unit and bounds")
     if kind == "extra_forbidden":
-        remedy = _spelling(path) or remedy
+        remedy = _spelling(path, section_of(path[:-1])) or remedy
     elif kind != "missing":
         reason += _given(details["input"])
     return Finding(path, reason, remedy)
@@ -120,9 +129,12 @@ _SECTIONS: Final[dict[str, type[Section]]] = {
 }
 
 
-def _spelling(path: Path) -> str:
+def _section_of(path: Path) -> type[BaseModel]:
+    return _SECTIONS[str(path[0])] if path else Policy
+
+
+def _spelling(path: Path, section: type[BaseModel]) -> str:
     """The known field that an unknown one resembles, as a remedy; empty where none does."""
-    section = _SECTIONS[str(path[0])] if len(path) > 1 else Policy
     known = get_close_matches(str(path[-1]), section.model_fields, n=1)
     return f"write {known[0]}, if that is what you mean" if known else ""
 

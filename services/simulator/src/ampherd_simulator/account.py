@@ -23,6 +23,7 @@ class LineExcess:
     worst_a: float = 0.0
     longest_s: float = 0.0
     our_longest_s: float = 0.0
+    house_longest_s: float = 0.0
 
     @property
     def house_as(self) -> float:

@@ -20,7 +20,7 @@ class Bookkeeper:
 
     def __init__(self, world: World, tariff: Tariff | None = None) -> None:
         self._max_a = {charger_id: charger.max_a for charger_id, charger in world.policy.chargers.items()}
-        self._books = Books(
+        self.books = Books(
             list(self._max_a),
             _bounds(world),
             starts_at_utc_s=world.sensor.at(0.0).timestamp(),
@@ -31,7 +31,7 @@ class Bookkeeper:
 
     def watch(self, world: World) -> None:
         """One step has passed."""
-        self._books.note(self.instant(world))
+        self.books.note(self.instant(world))
 
     def instant(self, world: World) -> Instant:
         """The world as it is."""
@@ -48,7 +48,7 @@ class Bookkeeper:
 
     def account(self) -> Account:
         """All so far."""
-        return self._books.account()
+        return self.books.account()
 
 
 def _car(charger: SimulatedCharger, max_a: float, voltage_v: float) -> CarInstant:

@@ -109,6 +109,11 @@ class Books:
         self._began_s: float | None = None
         self._last: Instant | None = None
 
+    @property
+    def last(self) -> Instant | None:
+        """The moment that was noted last."""
+        return self._last
+
     def note(self, now: Instant) -> None:
         """The next moment."""
         before, self._last = self._last, now
@@ -187,6 +192,14 @@ class Books:
 
 def _lines(excess: tuple[Excess, Excess, Excess]) -> tuple[LineExcess, LineExcess, LineExcess]:
     one, two, three = (
-        LineExcess(line.total_as, line.ours_as, line.worst_a, line.longest_s, line.our_longest_s) for line in excess
+        LineExcess(
+            total_as=line.total_as,
+            ours_as=line.ours_as,
+            worst_a=line.worst_a,
+            longest_s=line.longest_s,
+            our_longest_s=line.our_longest_s,
+            house_longest_s=line.house_longest_s,
+        )
+        for line in excess
     )
     return one, two, three

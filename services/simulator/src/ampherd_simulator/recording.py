@@ -6,10 +6,11 @@ import csv
 import gzip
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
-from ampherd_core.phases import Line, Phases, on_lines
+from ampherd_core.phases import ZERO, Line, Phases, on_lines
 
 from ampherd_simulator.errors import RecordingError
 from ampherd_simulator.house import Timeline
@@ -21,8 +22,45 @@ TIME_COLUMNS: Final = ("t_s", "t_utc_s")
 GENERATION_COLUMNS: Final = (("p_pv_w",), ("p_sys1_w", "p_sys2_w"))
 """What an inverter gave, W, generation positive as inverters count it; several systems are added up."""
 
+GENERATION_BY_LINE: Final = ("pv_l1_a", "pv_l2_a", "pv_l3_a")
+"""The same where it was measured line by line, A; it goes before the others."""
+
 Row = Mapping[str, str]
 Layout = Callable[[Row, Line], Phases]
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """What a file covers: its columns, and its first and last time; UTC since 1970, or else since some midnight."""
+
+    columns: frozenset[str]
+    first_s: float
+    last_s: float
+    is_utc: bool
+
+
+def cover_of(path: Path) -> Cover:
+    """What the recording in `path` covers; RecordingError names file and line of what is wrong."""
+    found: list[frozenset[str]] = []
+
+    def choose(columns: Collection[str]) -> Callable[[Row], Phases]:
+        found.append(frozenset(columns))
+        return lambda _row: ZERO
+
+    times_s = _timeline(path, choose).times_s
+    return Cover(found[0], times_s[0], times_s[-1], is_utc=TIME_COLUMNS[0] not in found[0])
+
+
+def read_column(path: Path, names: Mapping[str, float]) -> Timeline:
+    """The first of the columns `names` that there is, times its factor, as the first value of each moment."""
+
+    def choose(columns: Collection[str]) -> Callable[[Row], Phases]:
+        name = next((name for name in names if name in columns), None)
+        if name is None:
+            raise RecordingError(f"{path}, line 1: needs the column {' or '.join(names)}; it has {_listed(columns)}")
+        return lambda row: (float(row[name]) * names[name], 0.0, 0.0)
+
+    return _timeline(path, choose)
 
 
 def read_recording(path: Path, line: Line = Line.L1) -> Timeline:
@@ -33,9 +71,12 @@ def read_recording(path: Path, line: Line = Line.L1) -> Timeline:
 def read_generation(
     path: Path, columns: Sequence[str] = (), *, lines: Sequence[Line], scale: float = 1.0, voltage_v: float
 ) -> Timeline:
-    """The inverter in `path`, spread evenly over `lines`, A per line, negative; `columns` (W) are added up."""
+    """The inverter in `path`, A per line, negative; `columns` (W) are added up and spread evenly over `lines`."""
 
     def choose(known: Collection[str]) -> Callable[[Row], Phases]:
+        if not columns and set(known) >= set(GENERATION_BY_LINE):
+            one, two, three = GENERATION_BY_LINE
+            return lambda row: (-scale * float(row[one]), -scale * float(row[two]), -scale * float(row[three]))
         usual = next((each for each in GENERATION_COLUMNS if set(each) <= set(known)), ())
         chosen = columns or usual
         if not chosen or not set(chosen) <= set(known):

@@ -32,8 +32,10 @@ class Excess:
     worst_a: float = 0.0
     longest_s: float = 0.0
     our_longest_s: float = 0.0
+    house_longest_s: float = 0.0
     _run_s: float = 0.0
     _our_run_s: float = 0.0
+    _house_run_s: float = 0.0
 
     @property
     def ours_as(self) -> float:
@@ -52,6 +54,8 @@ class Excess:
         self.worst_a = max(self.worst_a, excess_a)
         self._run_s += dt_s
         self.longest_s = max(self.longest_s, self._run_s)
+        self._house_run_s = self._house_run_s + dt_s if house_a > ROUNDING_A else 0.0
+        self.house_longest_s = max(self.house_longest_s, self._house_run_s)
         if excess_a - house_a <= ROUNDING_A:
             self._our_run_s = 0.0
             return
@@ -61,7 +65,7 @@ class Excess:
 
     def rest(self) -> None:
         """The line is within its limit: a run over it has ended."""
-        self._run_s = self._our_run_s = 0.0
+        self._run_s = self._our_run_s = self._house_run_s = 0.0
 
 
 @dataclass(slots=True)

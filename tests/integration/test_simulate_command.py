@@ -1,0 +1,102 @@
+"""`ampherd simulate` as a user runs it, on half an hour of a house with sun."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from ampherd_embedded.cli import app
+from typer.testing import CliRunner, Result
+
+SITE = """\
+version: 1
+site: {timezone: UTC}
+connection: {rating_a: 20}
+meters: {grid: {role: grid, driver: dsmr, source: "tcp://192.0.2.1:2001"}}
+chargers:
+  garage: {driver: edgetech, link: "tcp://192.0.2.2:502", max_a: MAX}
+"""
+CARS = "garage: {phases: 1, visits: [{arrives: 12:01, leaves: 12:29, wants_kwh: 0.5}]}\n"
+NOON_S = 43_200
+
+
+def simulate(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, ["simulate", *map(str, arguments)])
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two policies, a car, a price, and a house of 2 A a line whose sun gives 1840 W on L1."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "site.yaml").write_text(SITE.replace("MAX", "16"))
+    (tmp_path / "gentle.yaml").write_text(SITE.replace("MAX", "8"))
+    (tmp_path / "cars.yaml").write_text(CARS)
+    rows = "".join(f"{NOON_S + 60 * minute},2,2,2,1840\n" for minute in range(31))
+    (tmp_path / "day.csv").write_text(f"t_s,l1_a,l2_a,l3_a,p_pv_w\n{rows}")
+    (tmp_path / "prices.csv").write_text("t_s,price_per_kwh\n0,0.4\n")
+    return tmp_path
+
+
+def test_two_policies_stand_side_by_side_in_text_json_and_page(files: Path) -> None:
+    result = simulate(
+        "site.yaml", "--house", "day.csv", "--cars", "cars.yaml", "--solar-lines", "L1", "--tariff", "prices.csv",
+        "--export-price", "0.1", "--compare", "gentle.yaml", "--json", "report.json", "--html", "report.html",
+    )  # fmt: skip
+
+    assert result.exit_code == 0, result.output
+    assert re.search(r"charged into cars +0\.5 kWh +0\.5 kWh", result.output)
+    assert re.search(r"plans met +1 of 1 +1 of 1", result.output)
+
+    report = json.loads((files / "report.json").read_text())
+    fast, gentle = report["policies"]
+    assert [each["name"] for each in (fast, gentle)] == ["site.yaml", "gentle.yaml"]
+    for each in (fast, gentle):
+        assert each["cars"]["garage"]["energy_wh"] == pytest.approx(500, rel=0.02)
+        assert each["house_wh"] == pytest.approx(690, rel=0.01)
+        assert each["solar_wh"] == pytest.approx(920, rel=0.01)
+        assert each["surplus_wh"] == pytest.approx(230, rel=0.01)
+        assert each["surplus_used_wh"] + each["caused_import_wh"] == pytest.approx(each["charged_wh"])
+        paid = each["caused_import_wh"] * 0.4e-3 + each["surplus_used_wh"] * 0.1e-3
+        assert each["charging_cost"] == pytest.approx(paid)
+        assert each["limits"]["connection"]["L1"]["total_as"] == 0
+        assert each["over_policy_limit"]["ours"]["total_as"] == 0
+    assert gentle["surplus_used_wh"] > 1.5 * fast["surplus_used_wh"]
+    assert gentle["peak_quarter_w"] < fast["peak_quarter_w"]
+
+    page = (files / "report.html").read_text()
+    assert page.count("<svg") == 2 * 3
+    assert not re.search(r"(src|href|url\()=?\"?http", page)
+    assert "<script" not in page
+
+
+def test_the_same_question_gets_the_same_answer(files: Path) -> None:
+    one, other = (
+        simulate("site.yaml", "--hours", "0.3", "--from", "18:00", "--solar", "3", "--json", f"{number}.json")
+        for number in (1, 2)
+    )
+
+    assert one.exit_code == 0, one.output
+    assert one.output == other.output
+    assert (files / "1.json").read_text() == (files / "2.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["none.yaml"], "none.yaml:1: file: cannot be read"),
+        (["site.yaml", "--house", "site.yaml"], "site.yaml, line 1: needs the column t_s or t_utc_s"),
+        (["site.yaml", "--cars", "prices.csv"], "prices.csv:1: file: is "),
+        (["site.yaml", "--house", "day.csv", "--from", "11:00"], "day.csv covers 2026-06-01 12:00 to"),
+        (["site.yaml", "--solar-lines", "L4"], "--solar-lines L4: write lines like L1,L3"),
+        (["site.yaml", "--tariff", "day.csv"], "day.csv, line 1: needs the column price_per_kwh or price_eur_per_mwh"),
+    ],
+)
+@pytest.mark.usefixtures("files")
+def test_what_makes_no_sense_is_refused_with_file_reason_and_remedy(arguments: list[str], says: str) -> None:
+    result = simulate(*arguments)
+
+    assert result.exit_code == 1
+    assert says in result.output
+    assert "Traceback" not in result.output
