@@ -21,6 +21,7 @@ from ampherd_core.messages import (
     MeterStatus,
     Mode,
     PhaseSample,
+    QuarterState,
     Reading,
     ServiceStatus,
     SetResult,
@@ -78,6 +79,7 @@ _SITE_STATE: Final = SiteState(
             headroom_a=(5.0, 2.0, 26.0),
         ),
     ),
+    quarter=QuarterState(ends_at=datetime(2026, 6, 21, 18, 45, tzinfo=UTC), used_w=810, target_w=2500, room_w=1900),
     limited_by="L2 of the connection: 22 of 24 A",
 )
 

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Final, cast
 
 from ampherd_core.messages import MeterRole, Mode
-from ampherd_core.policy import Charger, Circuit, Connection, DriverName, Meter, Policy, Section, Site, Timings
+from ampherd_core.policy import Charger, Circuit, Connection, DriverName, Meter, Policy, Site, Timings
 from ampherd_core.policy_file import PolicyError, parse_policy
+from ampherd_core.policy_limits import Limits, QuarterPeak
+from ampherd_core.policy_section import Section
 from pydantic_core import PydanticUndefined
 
 from generator.schemas import Json, JsonObject, schema_of
@@ -28,10 +30,17 @@ _SECTIONS: Final[tuple[tuple[str, type[Section], str], ...]] = (
         Charger,
         "A wallbox. The order in the file is the order of the agents' slots.",
     ),
+    (
+        "limits",
+        Limits,
+        "What tariff, network operator and connection rules ask beyond the wires: [limits.md](limits.md). "
+        "May be left out: then none holds.",
+    ),
+    ("limits.quarter_peak", QuarterPeak, "The quarter-hour's peak (Belgium). All that it says is in its defaults."),
     ("timings", Timings, "How long things take. The defaults suit most homes. May be left out."),
 )
 
-_UNITS: Final = {"_a": "A", "_s": "s", "_v": "V"}
+_UNITS: Final = {"_a": "A", "_s": "s", "_v": "V", "_w": "W"}
 
 _MISTAKES: Final = (
     ("    limit_a: 24 ", "    limit_a: 24 A "),
@@ -95,6 +104,8 @@ def _allowed(form: JsonObject, definitions: dict[str, JsonObject]) -> str:
     reference = form.get("$ref")
     if isinstance(reference, str):
         return _allowed(definitions[reference.rsplit("/", 1)[1]], definitions)
+    if form.get("type") == "object" and "properties" in form:
+        return "a section of its own"
     words = form.get("enum")
     if isinstance(words, list):
         return ", ".join(f"`{word}`" for word in words)

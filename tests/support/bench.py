@@ -10,7 +10,7 @@ import heapq
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from ampherd_balancer.core import Balancer, Outcome
@@ -343,7 +343,7 @@ class Bench:
             meter=meter,
             role=role,
             stamp=Stamp(session="meter", at_s=self.now_s),
-            measured_at=AT,
+            measured_at=AT + timedelta(seconds=self.t),
             interval_s=self.meter_every_s,
             valid_for_s=25 if self.meter_every_s > 2 else 5,
             resolution_a=1 if self.whole_amps else 0,

@@ -14,7 +14,8 @@ import pytest
 import yaml
 from ampherd_core import messages
 from ampherd_core.messages import Message
-from ampherd_core.policy import Policy, Section
+from ampherd_core.policy import Policy
+from ampherd_core.policy_section import Section
 from ampherd_core.topics import channels
 
 ROOT = Path(__file__).parents[2]

@@ -261,6 +261,17 @@ class LimitState(BaseModel):
     headroom_a: PerLine = Field(description="limit minus load, A")
 
 
+class QuarterState(BaseModel):
+    """The running quarter-hour under the peak that it may make."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+    ends_at: Moment
+    used_w: Power = Field(description="energy so far over the whole quarter, W: its mean if nothing more is used")
+    target_w: Power = Field(description="the mean that it may end with, W: the month's peak or the floor")
+    room_w: Power = Field(description="what all cars together may take now, W; 0 while what is left is the house's")
+
+
 class SiteState(Message):
     """The site as the balancer sees it (`site/state`, retained)."""
 
@@ -274,6 +285,7 @@ class SiteState(Message):
     solar_w: Power | None = None
     battery_w: Power | None = None
     quarter_power_w: Power | None = None
+    quarter: QuarterState | None = Field(None, description="null where the policy holds no quarter-hour's peak")
     limits: tuple[LimitState, ...] = ()
     limited_by: Text = Field("", description="what limits the site now, as a sentence")
     alarms: tuple[Text, ...] = ()

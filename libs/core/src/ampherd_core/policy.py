@@ -11,11 +11,13 @@ from functools import cached_property
 from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from ampherd_core.endpoint import Endpoint, Transport, parse_endpoint
 from ampherd_core.messages import MAX_STALE_AFTER_S, Identifier, MeterRole, Mode
 from ampherd_core.phases import LINES, Line
+from ampherd_core.policy_limits import Limits
+from ampherd_core.policy_section import Section
 
 CONNECTION: Final = "connection"
 """The id of the tree's root; no circuit may take it."""
@@ -47,12 +49,6 @@ def _each_line_once(lines: tuple[Line, ...]) -> tuple[Line, ...]:
 
 
 Lines = Annotated[tuple[Line, ...], AfterValidator(_each_line_once)]
-
-
-class Section(BaseModel):
-    """The base of every part of the policy: frozen, and no field that is not known."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, ignored_types=(cached_property,))
 
 
 class Wiring(StrEnum):
@@ -258,6 +254,7 @@ class Policy(Section):
         max_length=64, description="chargers by id, in the order of their agents' slots"
     )
     timings: Timings = Field(default_factory=Timings, description="delays and patience")
+    limits: Limits = Field(default_factory=Limits, description="what tariff, network operator and rules ask")
 
     @cached_property
     def grid_meter(self) -> str:

@@ -10,7 +10,9 @@ from typing import Final, TypeAlias
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from ampherd_core.policy import Charger, Circuit, Connection, Meter, Policy, Section, Site, Timings
+from ampherd_core.policy import Charger, Circuit, Connection, Meter, Policy, Site, Timings
+from ampherd_core.policy_limits import Limits, QuarterPeak
+from ampherd_core.policy_section import Section
 
 Path: TypeAlias = tuple[str | int, ...]
 """A field's place in the policy: names of sections and fields, numbers in lists."""
@@ -126,11 +128,14 @@ _SECTIONS: Final[dict[str, type[Section]]] = {
     "meters": Meter,
     "chargers": Charger,
     "timings": Timings,
+    "limits": Limits,
+    "limits.quarter_peak": QuarterPeak,
 }
 
 
 def _section_of(path: Path) -> type[BaseModel]:
-    return _SECTIONS[str(path[0])] if path else Policy
+    nested = _SECTIONS.get(".".join(map(str, path[:2])))
+    return nested or (_SECTIONS.get(str(path[0]), Policy) if path else Policy)
 
 
 def _spelling(path: Path, section: type[BaseModel]) -> str:

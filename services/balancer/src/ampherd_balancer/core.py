@@ -14,11 +14,14 @@ from ampherd_core.phases import LINES, ZERO, Line, Phases, add, on_lines
 from ampherd_core.policy import CONNECTION, Policy
 
 from ampherd_balancer.allocate import Allocation, Car, Limit, allocate, fits
+from ampherd_balancer.cap import Cap
 from ampherd_balancer.desk import Desk
 from ampherd_balancer.estimate import House, Interval
+from ampherd_balancer.fleet import fleet
 from ampherd_balancer.hearing import Sender
 from ampherd_balancer.metered import Metered
-from ampherd_balancer.power import Rest, watts_per_amp
+from ampherd_balancer.outside import Outside
+from ampherd_balancer.power import Rest, power_w
 from ampherd_balancer.site import Bound, Node, bounds, nodes
 from ampherd_balancer.situation import Situation
 from ampherd_balancer.transition import Position, floor_to, transition
@@ -65,6 +68,7 @@ class Balancer:
         self.side_readings: dict[str, Reading] = {}
         self.turns = Turns(policy.timings.turn_s)
         self.rest = Rest()
+        self.outside = Outside(policy)
         self.higher_epoch: int | None = None
         self.tree: tuple[Node, ...] = ()
         self._used: tuple[tuple[Line, ...], ...] | None = None
@@ -79,6 +83,7 @@ class Balancer:
         self._used = None
         self.desks = {charger_id: self._desk(charger_id, now_s) for charger_id in policy.chargers}
         self.meters = {node.meter: self._metered(node, node.meter) for node in self.tree if node.meter is not None}
+        self.outside.take_policy(policy)
         if self.turns.turn_s != policy.timings.turn_s:
             self.turns = Turns(policy.timings.turn_s)
 
@@ -89,15 +94,15 @@ class Balancer:
             return self._hear_side(reading, now_s)
         is_news = metered.hear(reading, now_s)
         if is_news and reading.meter == self.policy.grid_meter:
-            self.rest.note(now_s, _power_w(reading, self.policy.connection.voltage_v), self.cars_w)
+            grid_w = power_w(reading, self.policy.connection.voltage_v)
+            self.rest.note(now_s, grid_w, self.cars_w)
+            self.outside.note(reading, grid_w, self.rest.power_w, min(metered.heard_s, now_s))
         return is_news
 
     @property
     def cars_w(self) -> float:
         """What all cars take, as far as is known, W."""
-        return sum(
-            [max(desk.trace.latest) * watts_per_amp(self.policy.connection, desk.lines) for desk in self.desks.values()]
-        )
+        return sum([max(desk.trace.latest) * desk.watts_per_amp for desk in self.desks.values()])
 
     def hear_state(self, state: ChargerState, now_s: float) -> bool:
         """Take in a charger's state; False when it is not ours, repeated or late."""
@@ -155,11 +160,17 @@ class Balancer:
             rests={node.id: self._rest(node, unseen, stuck_a, now_s) for node in self.tree},
             bounds=self._bounds_of(stuck_a),
             budgets=self._budgets(),
+            caps=() if self.outside.is_quiet else self._caps(stuck_a, now_s),
         )
 
     def _budgets(self) -> Sequence[Limit]:
         """The limits that no wire sets, W."""
         return ()
+
+    def _caps(self, stuck_a: Mapping[str, float], now_s: float) -> Sequence[Cap]:
+        """The limits from outside, as they hold beside what grants cannot change."""
+        site_w = (self.rest.power_w or 0.0) + self.cars_w
+        return self.outside.caps(fleet([self.desks[charger] for charger in stuck_a], stuck_a, site_w), now_s)
 
     def _rest(self, node: Node, unseen: Mapping[str, Phases], stuck_a: Mapping[str, float], now_s: float) -> Interval:
         """What the node carries beside the current that grants can change now."""
@@ -266,13 +277,25 @@ class Balancer:
         if fits(kept, sure):
             return kept
         offers = allocate([self._runner(desk, kept[desk.id], now_s) for desk in running], sure).offers
-        return {**offers, **self._unfelt(sure, kept, offers)}
+        self._spare(situation, kept, offers, now_s)
+        return {**offers, **self._unfelt(situation.wires, kept, offers)}
+
+    def _spare(
+        self, situation: Situation, kept: Mapping[str, float], offers: Mapping[str, float], now_s: float
+    ) -> None:
+        """A car that a cap stops, and no wire, starts no more often than its contactor should."""
+        over = [cap for cap in situation.caps if not fits(kept, [cap.sure])]
+        if not over or not fits(kept, situation.wires):
+            return
+        for desk in self.desks.values():
+            if desk.granted_a > 0 and offers.get(desk.id) == 0:
+                desk.spare(self.outside.rests_until_s(over[0].code, desk.started_s, now_s))
 
     def _unfelt(
-        self, sure: Sequence[Limit], kept: Mapping[str, float], offers: Mapping[str, float]
+        self, wires: Sequence[Limit], kept: Mapping[str, float], offers: Mapping[str, float]
     ) -> Mapping[str, float]:
-        """Over a limit, a car that nobody measures gets its minimum: it may draw so little that it feels no less."""
-        over = [limit for limit in sure if not fits(kept, [limit])]
+        """Over a wire's limit, a car that nobody measures gets its minimum: it may draw too little to feel less."""
+        over = [limit for limit in wires if not fits(kept, [limit])]
         on_minimum: dict[str, float] = {}
         for charger in {charger for limit in over for charger in limit.weights if offers.get(charger, 0.0) > 0}:
             if not self.desks[charger].book.is_metered:
@@ -358,13 +381,6 @@ class Balancer:
     def _lines_below(self, node: Node) -> tuple[Line, ...]:
         used = {line for charger in node.chargers for line in self.policy.chargers[charger].lines}
         return tuple(line for line in LINES if line in used)
-
-
-def _power_w(reading: Reading, voltage_v: float) -> float:
-    """The site's power as its meter gives it, or as its currents say, W; import positive."""
-    if reading.power_w is not None:
-        return reading.power_w
-    return sum([sample.current_a for sample in reading.phases if sample is not None]) * voltage_v
 
 
 def _sum(quantities: Sequence[Phases]) -> Phases:

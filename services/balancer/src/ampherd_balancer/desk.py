@@ -13,6 +13,7 @@ from ampherd_core.units import MAX_OFFER_A
 from ampherd_balancer.appetite import Appetite
 from ampherd_balancer.book import NOISE_A, SILENT_AFTER_S, Book
 from ampherd_balancer.hearing import Sender
+from ampherd_balancer.power import watts_per_amp
 from ampherd_balancer.settings import Wishes
 from ampherd_balancer.site import loads
 from ampherd_balancer.traces import Trace
@@ -43,8 +44,8 @@ class Desk:
         self._sender = Sender()
         self._heard_s = float("-inf")
         self._metered: tuple[float, Phases] | None = None
-        self._started_s: float | None = None
-        self._stopped_s = float("-inf")
+        self.started_s: float | None = None
+        self._stopped_s = self._spared_until_s = float("-inf")
         charger, timings = self.charger, policy.timings
         most_a = max(charger.max_a, charger.failsafe_a or 0.0, charger.fallback_a)
         self.book = Book(fallback_a=charger.fallback_a, most_a=most_a, car_lag_s=timings.car_lag_s)
@@ -82,6 +83,11 @@ class Desk:
     def lines(self) -> tuple[Line, ...]:
         """The site lines that it loads."""
         return self.appetite.lines
+
+    @property
+    def watts_per_amp(self) -> float:
+        """The power of one ampere of offer, W/A."""
+        return watts_per_amp(self.policy.connection, self.lines)
 
     @property
     def is_connected(self) -> bool:
@@ -145,13 +151,18 @@ class Desk:
         return (
             self.granted_a > 0
             and self.is_charging
-            and self._started_s is not None
-            and now_s - self._started_s < self.policy.timings.min_on_s
+            and self.started_s is not None
+            and now_s - self.started_s < self.policy.timings.min_on_s
         )
 
     def waits_s(self, now_s: float) -> float:
         """How long its contactor rests yet, s; 0 when it may start."""
-        return max(0.0, self._stopped_s + self.policy.timings.min_off_s - now_s)
+        return max(0.0, self._stopped_s + self.policy.timings.min_off_s - now_s, self._spared_until_s - now_s)
+
+    def spare(self, until_s: float) -> None:
+        """It is stopped although no wire asks for it: its contactor rests until then."""
+        if self.is_charging:
+            self._spared_until_s = until_s
 
     def booked(self, now_s: float) -> Phases:
         """The commitment on the lines that it loads, A."""
@@ -217,7 +228,7 @@ class Desk:
 
     def _changed(self, offer_a: float, now_s: float) -> None:
         if offer_a > 0 and self.granted_a == 0:
-            self._started_s = now_s
+            self.started_s = now_s
         elif offer_a == 0 and self.granted_a > 0 and self.is_charging:
             self._stopped_s = now_s
         self._former.append((now_s, self.granted_a))

@@ -26,7 +26,7 @@ def explain(balancer: Balancer, outcome: Outcome, desk: Desk, now_s: float) -> R
         _out_of_reach(desk, now_s)
         or _out_of_order(outcome, balancer, desk)
         or _by_choice(desk)
-        or _waiting(outcome, desk, now_s)
+        or _waiting(balancer, outcome, desk, now_s)
         or _charging(balancer, outcome, desk)
     )
 
@@ -69,7 +69,7 @@ def _by_choice(desk: Desk) -> Reason | None:
     return None
 
 
-def _waiting(outcome: Outcome, desk: Desk, now_s: float) -> Reason | None:
+def _waiting(balancer: Balancer, outcome: Outcome, desk: Desk, now_s: float) -> Reason | None:
     if desk.granted_a > 0:
         return None
     rest_s = desk.waits_s(now_s)
@@ -79,8 +79,9 @@ def _waiting(outcome: Outcome, desk: Desk, now_s: float) -> Reason | None:
         return Reason("taking-over", "Waiting until every wallbox has confirmed the balancer.")
     if outcome.target.offers.get(desk.id, 0.0) > 0:
         return Reason("starting", "Starts as soon as the others have made room.")
-    where = _place(outcome.target.limited_by.get(desk.id, CONNECTION))
-    return Reason("waiting-turn", f"Waiting for its turn: {where} has no room for {desk.charger.min_a:g} A more.")
+    code = outcome.target.limited_by.get(desk.id, CONNECTION)
+    no_room = f"Waiting for its turn: {_place(code)} has no room for {desk.charger.min_a:g} A more."
+    return _from_outside(balancer, outcome, code) or Reason("waiting-turn", no_room)
 
 
 def _charging(balancer: Balancer, outcome: Outcome, desk: Desk) -> Reason:
@@ -93,12 +94,18 @@ def _charging(balancer: Balancer, outcome: Outcome, desk: Desk) -> Reason:
         return Reason("rising", f"On its way up to {target_a:.1f} A.")
     code = outcome.target.limited_by.get(desk.id, OWN_MAXIMUM)
     if code != OWN_MAXIMUM:
-        return Reason(code, f"Limited by {_place(code)}, shared with the house and {_others(balancer, desk)}.")
+        shared = f"Limited by {_place(code)}, shared with the house and {_others(balancer, desk)}."
+        return _from_outside(balancer, outcome, code) or Reason(code, shared)
     if desk.useful_a < desk.ceiling_a:
         return Reason(
             "car-takes-less", f"The car takes less than offered, so only {desk.useful_a:.1f} A are kept for it."
         )
     return Reason(OWN_MAXIMUM, f"Charging at its maximum of {desk.ceiling_a:g} A.")
+
+
+def _from_outside(balancer: Balancer, outcome: Outcome, code: str) -> Reason | None:
+    caps = [cap for cap in outcome.situation.caps if cap.code == code]
+    return Reason(code, balancer.outside.sentence(caps[0])) if caps else None
 
 
 def _others(balancer: Balancer, desk: Desk) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Final
 
+from ampherd_core.messages import Reading
 from ampherd_core.phases import LINES, Line
 from ampherd_core.policy import Connection, Wiring
 
@@ -37,6 +38,13 @@ class Rest:
     def power_w(self) -> float | None:
         """The best value now; None before the first reading."""
         return median([power_w for _, power_w in self._samples]) if self._samples else None
+
+
+def power_w(reading: Reading, voltage_v: float) -> float:
+    """The site's power as its meter gives it, or as its currents say, W; import positive."""
+    if reading.power_w is not None:
+        return reading.power_w
+    return sum([sample.current_a for sample in reading.phases if sample is not None]) * voltage_v
 
 
 def watts_per_amp(connection: Connection, lines: Sequence[Line]) -> float:

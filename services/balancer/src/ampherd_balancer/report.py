@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ampherd_core.messages import Decision, LimitState, MeterRole, Reading, SiteState
+from ampherd_core.messages import Decision, LimitState, MeterRole, QuarterState, Reading, SiteState
 from ampherd_core.phases import ZERO, Phases, add, each, subtract
 from ampherd_core.policy import CONNECTION
 from ampherd_core.units import MAX_OFFER_A, MAX_PLAUSIBLE_A, MAX_PLAUSIBLE_W
 
 from ampherd_balancer.core import Balancer, Outcome
 from ampherd_balancer.explain import explain
+from ampherd_balancer.outside import QUARTER
 
 
 def decisions(balancer: Balancer, outcome: Outcome, now_s: float, at: datetime) -> tuple[Decision, ...]:
@@ -53,6 +54,7 @@ def site_state(balancer: Balancer, outcome: Outcome, now_s: float, at: datetime)
         solar_w=_side_power(balancer, MeterRole.SOLAR),
         battery_w=_side_power(balancer, MeterRole.BATTERY),
         quarter_power_w=grid.quarter_power_w if grid is not None else None,
+        quarter=_quarter_state(balancer, outcome),
         limits=tuple(_limit_states(balancer, outcome)),
         limited_by=_sentence(balancer, outcome),
         alarms=_alarms(balancer, now_s),
@@ -65,6 +67,19 @@ def drawn_a(balancer: Balancer) -> Phases:
     for desk in balancer.desks.values():
         total = add(total, desk.trace.latest)
     return total
+
+
+def _quarter_state(balancer: Balancer, outcome: Outcome) -> QuarterState | None:
+    quarter = balancer.outside.quarter
+    room_w = next((cap.likely_room for cap in outcome.situation.caps if cap.code == QUARTER), None)
+    if quarter is None or room_w is None:
+        return None
+    return QuarterState(
+        ends_at=quarter.ends_at(),
+        used_w=_clamped(quarter.used_w, MAX_PLAUSIBLE_W),
+        target_w=_clamped(quarter.target_w, MAX_PLAUSIBLE_W),
+        room_w=round(min(max(0.0, room_w), MAX_PLAUSIBLE_W)),
+    )
 
 
 def _limit_states(balancer: Balancer, outcome: Outcome) -> list[LimitState]:
@@ -98,6 +113,9 @@ def _sentence(balancer: Balancer, outcome: Outcome) -> str:
     if not outcome.situation.is_fenced:
         return "Taking over: nothing is raised until every wallbox has confirmed."
     waiting = sum(1 for desk in balancer.desks.values() if desk.is_connected and desk.granted_a == 0)
+    for cap in outcome.situation.caps:
+        if cap.code in outcome.target.limited_by.values():
+            return balancer.outside.sentence(cap)
     codes = {code for code in outcome.target.limited_by.values() if code.startswith(CONNECTION)}
     if codes:
         lines = ", ".join(sorted(code.rpartition("-")[2].upper() for code in codes))

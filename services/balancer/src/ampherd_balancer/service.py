@@ -38,6 +38,7 @@ CAMPAIGN_EVERY_S: Final = 1.0
 
 _SETTINGS_NAME: Final = "wishes"
 _TURNS_NAME: Final = "turns"
+_QUARTER_NAME: Final = "quarter"
 
 _GUARDED: Final = frozenset({"ampherd", "$SYS", "homeassistant"})
 """First levels of topics that somebody obeys or believes: ours, the broker's, the discovery of devices."""
@@ -153,19 +154,25 @@ class BalancerService(Service):
         await self.tell(f"leading, epoch {epoch}")
 
     async def _keep_turns(self, core: Balancer) -> None:
+        quarter = core.outside.remember()
         try:
             await self._store.save(_TURNS_NAME, core.turns.remember(boot_s()))
+            if quarter is not None:
+                await self._store.save(_QUARTER_NAME, quarter)
         except StoreError as err:
             log.debug("turns_not_saved", error=str(err))
 
     async def _recall_turns(self, core: Balancer) -> None:
         try:
             document = await self._store.load(_TURNS_NAME)
+            quarter = await self._store.load(_QUARTER_NAME)
         except StoreError as err:
             log.debug("turns_not_loaded", error=str(err))
             return
         if document:
             core.turns.recall(document, boot_s())
+        if quarter:
+            core.outside.recall(quarter)
 
     async def _step_down(self, why: str) -> None:
         self._core = None

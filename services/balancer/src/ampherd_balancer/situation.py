@@ -8,6 +8,7 @@ from typing import NamedTuple
 from ampherd_core.phases import Phases
 
 from ampherd_balancer.allocate import Limit
+from ampherd_balancer.cap import Cap
 from ampherd_balancer.estimate import Interval
 from ampherd_balancer.site import Bound, Node
 
@@ -18,7 +19,8 @@ class Situation(NamedTuple):
     Chargers that are `commanded` obey grants, those `wanting` want current too; `stuck_a` is what each commanded one
     takes above its grants (A). `rests` is each node's load beside the current that grants can change; `overloaded`
     nodes are so far above their limit that every charger below them stops. `budgets` are limits that no wire sets: in
-    watts, with watts per ampere as weights; they join those of the wires for cuts, targets and raises alike.
+    watts, with watts per ampere as weights; they join those of the wires for cuts, targets and raises alike. `caps` are
+    such limits too, whose room differs between the three.
     """
 
     is_grid_fresh: bool
@@ -31,6 +33,7 @@ class Situation(NamedTuple):
     rests: Mapping[str, Interval]
     bounds: Sequence[Bound]
     budgets: Sequence[Limit] = ()
+    caps: Sequence[Cap] = ()
 
     @property
     def others(self) -> Mapping[str, Phases]:
@@ -38,16 +41,29 @@ class Situation(NamedTuple):
         return {node_id: rest.high for node_id, rest in self.rests.items()}
 
     @property
+    def wires(self) -> Sequence[Limit]:
+        """Those of the wires alone under what the rest certainly is."""
+        return [bound.beside(self.rests[bound.node_id].low) for bound in self.bounds]
+
+    @property
     def sure(self) -> Sequence[Limit]:
         """The limits under what the rest certainly is: for cuts."""
-        return [*(bound.beside(self.rests[bound.node_id].low) for bound in self.bounds), *self.budgets]
+        return [*self.wires, *self.budgets, *(cap.sure for cap in self.caps)]
 
     @property
     def likely(self) -> Sequence[Limit]:
         """The limits under what the rest lately was: for the target."""
-        return [*(bound.beside(self.rests[bound.node_id].likely) for bound in self.bounds), *self.budgets]
+        return [
+            *(bound.beside(self.rests[bound.node_id].likely) for bound in self.bounds),
+            *self.budgets,
+            *(cap.likely for cap in self.caps),
+        ]
 
     @property
     def promised(self) -> Sequence[Limit]:
         """The limits under the most that the rest may be: for raises."""
-        return [*(bound.beside(self.rests[bound.node_id].high) for bound in self.bounds), *self.budgets]
+        return [
+            *(bound.beside(self.rests[bound.node_id].high) for bound in self.bounds),
+            *self.budgets,
+            *(cap.promised for cap in self.caps),
+        ]

@@ -1,0 +1,34 @@
+"""The chargers in watts, as the limits from outside see them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from ampherd_balancer.desk import Desk
+
+
+class Fleet(NamedTuple):
+    """The chargers as caps see them: those that can be commanded, and what else the site takes.
+
+    `weights_w` are watts per ampere of offer; `least_w` is what those that run would take at their minimum; `rest_w` is
+    the site's power beside all offers.
+    """
+
+    weights_w: Mapping[str, float]
+    idle: frozenset[str]
+    least_w: float
+    rest_w: float
+
+
+def fleet(commanded: Sequence[Desk], stuck_a: Mapping[str, float], site_w: float) -> Fleet:
+    """Of the chargers that obey, beside a site that takes `site_w` with all cars; what they take against it is rest."""
+    weights_w = {desk.id: desk.watts_per_amp for desk in commanded}
+    drawn_w = sum([max(desk.trace.latest) * weights_w[desk.id] for desk in commanded])
+    stuck_w = sum([stuck_a[charger] * weight_w for charger, weight_w in weights_w.items()])
+    return Fleet(
+        weights_w=weights_w,
+        idle=frozenset([desk.id for desk in commanded if desk.granted_a == 0]),
+        least_w=sum([desk.charger.min_a * weights_w[desk.id] for desk in commanded if desk.granted_a > 0]),
+        rest_w=site_w - drawn_w + stuck_w,
+    )
