@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 from ampherd_core.phases import Line
 from ampherd_core.policy import DriverName
-from ampherd_simulator.faults import Fault, Kind
+from ampherd_simulator.faults import METER, Fault, Kind
 from ampherd_simulator.house import Step
 from ampherd_simulator.layers import Layer
 from ampherd_simulator.p1 import P1Kind
 from ampherd_simulator.story import Home, Place, Story
 from ampherd_simulator.trial import try_story
 
-L2 = (Line.L2,)
+L1, L2, L3 = (Line.L1,), (Line.L2,), (Line.L3,)
 
 STORIES = {
     "a car without a meter that leaves its share of a cut unused": Story(
@@ -32,9 +32,7 @@ STORIES = {
         home=Home(
             places=(
                 Place("a", min_a=8, max_a=32, car_phases=1, arrives_s=4),
-                Place(
-                    "b", driver=DriverName.SMARTEVSE_V2_LEGACY, lines=(Line.L3,), max_a=20, car_phases=1, car_max_a=10
-                ),
+                Place("b", driver=DriverName.SMARTEVSE_V2_LEGACY, lines=L3, max_a=20, car_phases=1, car_max_a=10),
             ),
             meter=P1Kind.BELGIAN,
             house_a=(0.8, 5.0, 6.2),
@@ -53,6 +51,83 @@ STORIES = {
         faults=(Fault(Kind.CUT_OFF, 61.3, 10, "b"), Fault(Kind.CAR_STOPS, 61.6, 2, "b")),
         until_s=90,
         step_s=0.25,
+    ),
+    "a car that stopped while the word of it was under way": Story(
+        home=Home(
+            places=(
+                Place("a", driver=DriverName.SMARTEVSE_V2, min_a=8, car_phases=2, car_lag_s=3, arrives_s=25),
+                Place(
+                    "b", lines=(Line.L2, Line.L3, Line.L1), min_a=8, max_a=20, car_max_a=32, car_ramp_a_s=1, arrives_s=3
+                ),
+                Place("c", lines=L1, max_a=20, car_phases=2, car_max_a=32, car_ramp_a_s=30, arrives_s=35),
+            ),
+            meter=P1Kind.BELGIAN,
+            house_a=(2, 2, 1),
+            lease_s=5,
+            min_off_s=10,
+            turn_s=60,
+        ),
+        faults=(
+            Fault(Kind.KILLED, 178.71, 34.0, "a"),
+            Fault(Kind.MESSAGES_LATE, 344.0, 59.0, "balancer-1", 3.0),
+        ),
+        until_s=393,
+        seed=101167,
+    ),
+    "a car that took nothing while its wallbox was lost": Story(
+        home=Home(
+            places=(Place("b", lines=L1, car_max_a=10, car_lag_s=0, arrives_s=33),),
+            rating_a=16,
+            meter=P1Kind.DSMR_4,
+            house_a=(3, 4, 3),
+        ),
+        faults=(Fault(Kind.WALLBOX_REBOOTED, 58, who="b"), Fault(Kind.CUT_OFF, 68.78, 23, METER)),
+        until_s=81,
+    ),
+    "a car without a meter that fell back, and is looked at only later": Story(
+        home=Home(
+            places=(
+                Place("a", lines=L3, arrives_s=4),
+                Place(
+                    "b",
+                    driver=DriverName.SMARTEVSE_V2_LEGACY,
+                    lines=L3,
+                    max_a=32,
+                    priority=1,
+                    car_ramp_a_s=1,
+                    arrives_s=10,
+                ),
+            ),
+            hold_s=0,
+        ),
+        faults=(Fault(Kind.MESSAGES_LATE, 44.0, 85.0, "b", 8.0),),
+        until_s=75,
+        seed=101187,
+    ),
+    "a car without a meter that draws too much while it is lowered": Story(
+        home=Home(
+            places=(
+                Place(
+                    "a",
+                    driver=DriverName.SMARTEVSE_V2,
+                    lines=L1,
+                    min_a=8,
+                    max_a=10,
+                    failsafe_a=32,
+                    priority=1,
+                    car_ramp_a_s=30,
+                    arrives_s=23,
+                ),
+                Place("b", max_a=32, car_max_a=10, arrives_s=2),
+            ),
+            meter=P1Kind.DSMR_4,
+            house_a=(-3.3, -5.5, -6),
+            hold_s=0,
+            min_off_s=10,
+            turn_s=60,
+        ),
+        faults=(Fault(Kind.CAR_OVERDRAWS, 73, 6, "a", 2),),
+        until_s=79,
     ),
 }
 

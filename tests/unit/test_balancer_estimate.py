@@ -35,6 +35,16 @@ def test_while_a_car_moves_both_ends_are_kept() -> None:
     assert (interval.low, interval.high) == (three(5), three(11))
 
 
+def test_a_car_that_stopped_leaves_no_room_until_its_word_of_it_comes() -> None:
+    house, in_doubt = House(0), traced((0, 0))
+    in_doubt.note(80, ZERO, (ZERO, three(16)))
+    for second in range(90, 100):
+        house.note(second, three(12), 1)
+        house.interval([traced((80, 10)), in_doubt], ZERO, second)
+    house.note(100, three(2), 1)
+    assert house.interval([traced((80, 10)), in_doubt], ZERO, 100).high == three(2)
+
+
 def test_the_silent_may_draw_nothing_or_all() -> None:
     house = House(30)
     house.note(100, three(15), 1)
@@ -82,6 +92,15 @@ def test_an_unmetered_car_may_still_take_what_it_took_before() -> None:
     trace.note(10, three(6))
     assert trace.span(14, 14) == (three(6), three(16))
     assert trace.span(17, 17) == (three(6), three(6))
+
+
+def test_what_a_lost_car_drew_is_its_most_and_not_its_least() -> None:
+    trace = traced((0, 16), (10, 10))
+    trace.doubt(20)
+    assert trace.span(15, 18) == (three(10), three(10))
+    assert trace.span(21, 25) == (ZERO, three(10))
+    trace.note(30, three(8))
+    assert trace.span(32, 35) == (three(8), three(8))
 
 
 @given(st.lists(st.tuples(st.floats(0, 5), st.floats(-50, 50)), min_size=1, max_size=40), st.floats(1, 20))

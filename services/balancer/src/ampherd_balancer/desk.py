@@ -110,6 +110,8 @@ class Desk:
         at_s = self._sender.hear(state.stamp, now_s)
         if at_s is None:
             return False
+        if at_s - self._heard_s > SILENT_AFTER_S:
+            self.trace.doubt(self._heard_s)
         self.state, self._heard_s = state, at_s
         self._is_reached = state.link is LinkHealth.OK and state.offer_a is not None
         drawn = self._drawn(state, now_s)
@@ -120,6 +122,8 @@ class Desk:
             if is_new or is_ungranted or self.book.applied is None or state.is_fallback:
                 self._follow(state.offer_a, now_s)
             self._note_drawn(drawn, min(at_s, now_s))
+        else:
+            self.trace.doubt(min(at_s, now_s))
         return True
 
     def inherit(self, now_s: float) -> None:
@@ -263,7 +267,8 @@ class Desk:
         """
         confirmed_a = self.book.confirmed_a or 0.0
         offered_a = self.book.offered_a
-        least_a = min(confirmed_a, self.granted_a) if self.is_charging else 0.0
+        is_sure = self.is_charging and self.is_reachable(at_s)
+        least_a = min(self.book.surely_offered_a, self.granted_a) if is_sure else 0.0
         likely_a = confirmed_a if self.is_charging else 0.0
         bounds = on_lines(self.lines, least_a), on_lines(self.lines, max(offered_a, self.granted_a))
         self.trace.note(at_s, on_lines(self.lines, likely_a), bounds)

@@ -22,7 +22,8 @@ SENDING_S: Final = 0.2
 and then sends; a Sensorbox is polled every two."""
 
 UNHEARD_S: Final = 5.0
-"""A car may stop while its agent is not heard, for three seconds and a little: that is no room for others."""
+"""A car may stop while its agent is not heard, for three seconds and a little: that is no room for others. So long
+the highest that the rest may have been counts, too: its lowest says little while another car is in doubt."""
 
 AHEAD_S: Final = 1.5
 """A wallbox may report this long after the meter what both saw: agents speak at least once a second."""
@@ -56,6 +57,7 @@ class House:
         self._open: deque[tuple[float, Phases]] = deque()
         self._hold_s, self._unheard_s = hold_s, REFRESH_S + UNHEARD_S
         self._settled = Peak(hold_s)
+        self._highs = Peak(self._unheard_s)
         self._latest: tuple[float, Phases] | None = None
 
     def hold_for(self, hold_s: float) -> None:
@@ -68,6 +70,7 @@ class House:
         self._back_s = SENDING_S + min(max(interval_s, REFRESH_S), SLOWEST_REFRESH_S)
         self._unheard_s = interval_s + UNHEARD_S
         self._settled.window_s = max(self._hold_s, self._unheard_s)
+        self._highs.window_s = self._unheard_s
         self._latest = (at_s, load)
         self._open.append((at_s, load))
 
@@ -85,14 +88,17 @@ class House:
             return Interval(ZERO, ZERO, ZERO)
         while self._open and self._open[0][0] < now_s - AHEAD_S:
             at_s, load = self._open.popleft()
-            low, _ = _rest(load, drawn, at_s - self._back_s, at_s + AHEAD_S)
+            low, high = _rest(load, drawn, at_s - self._back_s, at_s + AHEAD_S)
             self._settled.note(at_s, subtract(low, unseen))
+            self._highs.note(at_s, high)
         at_s, load = self._latest
         low, high = _rest(load, drawn, at_s - self._back_s, now_s)
-        peak = self._settled.most(now_s)
-        if peak is None:
-            return Interval(subtract(low, unseen), low, high)
-        return Interval(subtract(low, unseen), most(low, add(peak, unseen)), most(high, peak))
+        likely = low
+        if (peak := self._settled.most(now_s)) is not None:
+            likely, high = most(low, add(peak, unseen)), most(high, peak)
+        if (peak := self._highs.most(now_s)) is not None:
+            high = most(high, peak)
+        return Interval(subtract(low, unseen), likely, high)
 
 
 def _rest(load: Phases, drawn: Sequence[Trace], start_s: float, stop_s: float) -> tuple[Phases, Phases]:

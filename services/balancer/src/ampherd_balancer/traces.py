@@ -33,6 +33,11 @@ class Trace:
         while len(items) > 1 and items[1][0] < at_s - self._horizon_s:
             items.popleft()
 
+    def doubt(self, at_s: float) -> None:
+        """From then on, until the next value, nobody sees whether it goes down: at most what it was, at least none."""
+        if self._items:
+            self.note(at_s, self.latest, (ZERO, self._items[-1][2]))
+
     def span(self, start_s: float, stop_s: float) -> tuple[Phases, Phases]:
         """The least and the most per line that held at any moment of [start_s, stop_s]; zero before the first note."""
         start_s -= self.lag_s

@@ -71,6 +71,10 @@ class Entry:
         """The least that stood all through the last `span_s`, A."""
         return min([standing_a(self.charger), *[amps for at_s, amps in self.standing_a if at_s >= now_s - span_s]])
 
+    def highest_standing_a(self, span_s: float, now_s: float) -> float:
+        """The most that stood at any time of the last `span_s`, A."""
+        return max([standing_a(self.charger), *[amps for at_s, amps in self.standing_a if at_s >= now_s - span_s]])
+
 
 class Ledger:
     """An entry for each charger of the policy."""
@@ -127,13 +131,18 @@ class Ledger:
         )
 
     def following_a(self, name: str, line: Line, now_s: float) -> float:
-        """What a car that was told to take less still takes: while a standard car may, or as far as it is measured."""
+        """What a car that was told to take less still takes: while a standard car may, or as far as it is measured.
+
+        What nobody measures counts up to what its wallbox offered: above that the car overdraws, it does not follow.
+        """
         entry = self.entries[name]
         since_s = now_s - METERED_KNOWN_S - self.step_s
         recent_a = [drawn[line.place] for at_s, drawn in entry.drawn if at_s >= since_s]
+        drawn_a = min([entry.charger.load_a[line.place], *recent_a])
         is_following = now_s - entry.lowered_s < CAR_REACTION_S - self.step_s
-        is_measured = entry.is_metered and not self.has_recent(HIDING, 10.0)
-        return min([entry.charger.load_a[line.place], *recent_a]) if is_following or is_measured else 0.0
+        if entry.is_metered:
+            return drawn_a if is_following or not self.has_recent(HIDING, 10.0) else 0.0
+        return min(drawn_a, entry.highest_standing_a(CAR_REACTION_S, now_s)) if is_following else 0.0
 
     def unused_a(self) -> Phases:
         """What cars behind wallboxes without a meter leave unused: it passes for drawn (docs/safety.md)."""

@@ -207,4 +207,4 @@ def _python(value: Any, depth: int) -> str:
             pad = "\n" + "    " * (depth + 1)
             return f"({pad}" + "".join(f"{_python(item, depth + 1)},{pad}" for item in value)[:-4] + ")"
         return "(" + "".join(f"{_python(item, depth)}, " for item in value).rstrip() + ")" if value else "()"
-    return f"{value:g}" if isinstance(value, float) and value == round(value, 4) else repr(value)
+    return repr(value)
