@@ -13,6 +13,7 @@ from ampherd_simulator.story import Home, Place, Story
 from ampherd_simulator.trial import try_story
 
 L1, L2, L3 = (Line.L1,), (Line.L2,), (Line.L3,)
+WOUND = (Line.L2, Line.L3, Line.L1)
 
 STORIES = {
     "a car without a meter that leaves its share of a cut unused": Story(
@@ -56,9 +57,7 @@ STORIES = {
         home=Home(
             places=(
                 Place("a", driver=DriverName.SMARTEVSE_V2, min_a=8, car_phases=2, car_lag_s=3, arrives_s=25),
-                Place(
-                    "b", lines=(Line.L2, Line.L3, Line.L1), min_a=8, max_a=20, car_max_a=32, car_ramp_a_s=1, arrives_s=3
-                ),
+                Place("b", lines=WOUND, min_a=8, max_a=20, car_max_a=32, car_ramp_a_s=1, arrives_s=3),
                 Place("c", lines=L1, max_a=20, car_phases=2, car_max_a=32, car_ramp_a_s=30, arrives_s=35),
             ),
             meter=P1Kind.BELGIAN,
@@ -128,6 +127,87 @@ STORIES = {
         ),
         faults=(Fault(Kind.CAR_OVERDRAWS, 73, 6, "a", 2),),
         until_s=79,
+    ),
+    "an agent that froze between its order and the write to a slow wallbox": Story(
+        home=Home(
+            places=(
+                Place(
+                    "a",
+                    driver=DriverName.SMARTEVSE_V2_LEGACY,
+                    fallback_a=6,
+                    failsafe_a=32,
+                    car_lag_s=0,
+                    car_ramp_a_s=30,
+                    arrives_s=32,
+                ),
+                Place("b", driver=DriverName.SMARTEVSE_V2, lines=L3, min_a=8, priority=1, car_phases=1, arrives_s=17),
+            ),
+            house_max_a=8,
+        ),
+        faults=(Fault(Kind.FROZEN, 37, 12, "a", 1),),
+        until_s=57,
+    ),
+    "a car that draws too much where nothing measures it": Story(
+        home=Home(
+            places=(
+                Place("a", lines=WOUND, circuit="garage", max_a=32, car_phases=2, car_lag_s=5, arrives_s=14),
+                Place(
+                    "b",
+                    driver=DriverName.SMARTEVSE_V2,
+                    lines=WOUND,
+                    circuit="garage",
+                    min_a=8,
+                    max_a=32,
+                    priority=1,
+                    car_lag_s=5,
+                    car_ramp_a_s=1,
+                    arrives_s=6,
+                ),
+            ),
+            rating_a=35,
+            circuits_a=(("garage", 20),),
+        ),
+        faults=(Fault(Kind.CAR_OVERDRAWS, 37, 42, "b", 2),),
+        until_s=71,
+    ),
+    "a leader that hears late what its forerunner's agents gave up": Story(
+        home=Home(
+            places=(
+                Place(
+                    "a", driver=DriverName.SMARTEVSE_V2_LEGACY, max_a=20, car_max_a=10, car_ramp_a_s=30, arrives_s=10
+                ),
+                Place(
+                    "b",
+                    driver=DriverName.SMARTEVSE_V2,
+                    lines=L2,
+                    max_a=20,
+                    car_max_a=32,
+                    car_lag_s=3,
+                    car_ramp_a_s=1,
+                    arrives_s=20,
+                ),
+            ),
+            house_a=(2, 4, 4),
+            loads=(Step(Line.L3, 13.3, 692, 30),),
+            lease_s=5,
+            has_standby=True,
+        ),
+        faults=(
+            Fault(Kind.MESSAGES_LATE, 793.0, 61.0, "balancer-2", 1.0),
+            Fault(Kind.KILLED, 805.0, 20.0, "balancer-1", 1.0),
+        ),
+        until_s=822,
+        seed=190,
+    ),
+    "a house that fell while every message was late": Story(
+        home=Home(
+            places=(Place("a", min_a=8, priority=1, car_lag_s=3, arrives_s=4),),
+            loads=(Step(Line.L3, 13.9, 119, 30),),
+            hold_s=0,
+        ),
+        faults=(Fault(Kind.MESSAGES_LATE, 138.0, 32.0, amount=1.0),),
+        until_s=159,
+        seed=110006,
     ),
 }
 

@@ -392,6 +392,19 @@ class TestTheWallbox:
         assert (len(world.orders), world.state.error) == (1, None)
         assert world.state.applied is not None
 
+    def test_an_order_whose_write_was_held_up_is_awaited_from_the_write_on(self) -> None:
+        world = World(settle_s=6.0, is_deaf=True, offer_a=6.0)
+        world.tick()
+        world.grant(7.0)
+        order = world.tick()
+        assert order is not None
+        world.now_s += 20.0
+        world.loop.wrote(order, world.now_s)
+        world.grant(6.0)
+        world.tick()
+        assert world.state.pending_a == 7.0
+        assert world.state.applied is None, "6 A stand, and 7 A are on their way"
+
     def test_a_read_that_began_before_the_write_confirms_nothing(self) -> None:
         world = World(offer_a=10.0)
         world.tick()

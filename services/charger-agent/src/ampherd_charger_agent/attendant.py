@@ -153,7 +153,10 @@ class Attendant:
     async def _put(self, order: Order) -> None:
         """Write, unless time or a newer order made it wrong: the line may have kept it waiting."""
         if self._order is order and self._loop.may_still_write(order, boot_s()):
-            await self._wallbox.write(order.offer_a)
+            try:
+                await self._wallbox.write(order.offer_a)
+            finally:
+                self._loop.wrote(order, boot_s())
 
     def _lost(self, why: str) -> None:
         self._loop.missed(boot_s(), why)

@@ -61,6 +61,7 @@ class Orders:
     def __init__(self, settle_s: float) -> None:
         self._settle_s = settle_s
         self._order: Order | None = None
+        self._written_s = float("-inf")
         self._outcome = Outcome.CONFIRMED
         self._ignored = 0
         self._written: deque[tuple[float, float]] = deque()
@@ -101,9 +102,12 @@ class Orders:
     def give(self, order: Order) -> Order:
         """The order that now counts."""
         self._order, self._outcome = order, Outcome.PENDING
-        if self._settle_s > 0:
-            self._written.append((order.at_s, order.offer_a))
+        self._await(order, order.at_s)
         return order
+
+    def wrote(self, order: Order, now_s: float) -> None:
+        """The write is over, maybe long after the order was given: only from now on must it show."""
+        self._await(order, now_s)
 
     def pending_a(self, now_s: float) -> float | None:
         """The highest order of those that may not show yet, A; None for a wallbox that shows them at once."""
@@ -121,12 +125,12 @@ class Orders:
     def judge(self, seen: Snapshot) -> bool:
         """Hold the order against a later read; True when the wallbox just turned out to be deaf."""
         order = self._order
-        if order is None or seen.read_at_s < order.at_s:
+        if order is None or seen.read_at_s < self._written_s:
             return False
         if stands(seen, order.offer_a):
             self._outcome, self._ignored = Outcome.CONFIRMED, 0
             return False
-        if seen.read_at_s < order.at_s + self._settle_s:
+        if seen.read_at_s < self._written_s + self._settle_s:
             return False
         was_deaf = self.is_deaf
         if self._outcome is Outcome.PENDING:
@@ -143,6 +147,12 @@ class Orders:
     def forgotten(self) -> None:
         """The wallbox restarted: whatever it was told is gone."""
         self._outcome = Outcome.FAILED
+
+    def _await(self, order: Order, since_s: float) -> None:
+        if order is self._order:
+            self._written_s = since_s
+        if self._settle_s > 0:
+            self._written.append((since_s, order.offer_a))
 
     def complaint(self, seen: Snapshot | None) -> str | None:
         """How a deaf wallbox deviates; one that offers less than told while no car is there is at ease, not deaf."""

@@ -138,6 +138,10 @@ class SafetyLoop:
             self._orders.failed()
         return is_right
 
+    def wrote(self, order: Order, now_s: float) -> None:
+        """The write of an order ended just now, well or not: what is read from now on tells of it."""
+        self._orders.wrote(order, now_s)
+
     def surrender(self, now_s: float) -> None:
         """Told to stop: forget the grant and go to the fallback."""
         self._lease.drop()

@@ -20,6 +20,7 @@ LEASE_SLACK_S: Final = 1.0
 GRACE_S: Final = 3.0
 """A fresh agent leaves its wallbox alone so long."""
 
+LONGEST_FREEZE_S: Final = 30.0
 FORGET_ORDER_S: Final = 60.0
 SLOW_PATIENCE_S: Final = 10.0
 """A SmartEVSE must be left in silence so long at most before it can be told."""
@@ -37,6 +38,7 @@ class _Record:
     session: str = ""
     applied: GrantId | None = None
     applied_s: float = 0.0
+    written_a: float | None = None
 
 
 class AgentPromises:
@@ -65,6 +67,7 @@ class AgentPromises:
             agent = self._ledger.world.agents.get(name)
             if agent is not None:
                 self._check_lease(entry, agent, now_s)
+                self._check_raise(entry, agent, now_s)
 
     def _check_lease(self, entry: Entry, agent: VirtualAgent, now_s: float) -> None:
         """A second after the last lease the fallback is written, as soon as the line takes it."""
@@ -81,6 +84,20 @@ class AgentPromises:
         amps = standing_a(entry.charger)
         if record.lapsed_for_s > patience_s and amps > self._fallback_a(agent.id) + NOISE_A:
             self._complain(3, f"{agent.id} stands at {amps:g} A, {clock_s - ends_s:.1f} s after its last lease")
+
+    def _check_raise(self, entry: Entry, agent: VirtualAgent, now_s: float) -> None:
+        """More than stood is written only by a grant that may raise, or as the fallback."""
+        record, written_a, stood_a = self._records[agent.id], agent.written_a, entry.stood_a
+        if written_a == record.written_a:
+            return
+        before_a, record.written_a = record.written_a or 0.0, written_a
+        if written_a is None or self._ledger.has_recent(HIDING | LYING, LONGEST_FREEZE_S, agent.id):
+            return
+        while entry.raises and entry.raises[0][0] < agent.clock_s(now_s) - LONGEST_FREEZE_S:
+            entry.raises.popleft()
+        raises_a = [offer_a for _, offer_a in entry.raises]
+        if written_a > max(before_a, stood_a, self._fallback_a(agent.id), *raises_a) + NOISE_A:
+            self._complain(7, f"{agent.id} raises its wallbox to {written_a:g} A, and no grant may")
 
     def _check_applied(self, entry: Entry, agent: VirtualAgent, state: ChargerState, now_s: float) -> None:
         """What is named as applied stands, or what is said to be pending; and no older grant is obeyed again."""

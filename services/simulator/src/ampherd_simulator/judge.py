@@ -183,7 +183,10 @@ class Judge:
         steps.append((Layer.WALLBOX, view.ours_a(healthy_s, is_car_excused=True, hidden=hidden)))
         ours_a = view.ours_a(max(healthy_s, blind_s), is_car_excused=True, hidden=hidden)
         steps.append((Layer.BLIND, ours_a))
-        steps.append((Layer.UNMETERED, max(0.0, ours_a - self._unmetered_rise_a(below, place, healthy_s))))
+        unmetered_a = self._unmetered_rise_a(below, place, healthy_s)
+        if self._is_unmetered(feeder_id):
+            unmetered_a = max(unmetered_a, self._unseen_overdraw_a(view))
+        steps.append((Layer.UNMETERED, max(0.0, ours_a - unmetered_a)))
         steps.append((Layer.LIE, 0.0 if self._is_lied_to(max(healthy_s, blind_s)) else steps[-1][1]))
         layers = {Layer.HOUSE: house_alone_a}
         for layer, amps in steps:
@@ -217,6 +220,17 @@ class Judge:
 
     def _is_lied_to(self, span_s: float) -> bool:
         return any(fault.kind in LYING for fault in self._recent(span_s))
+
+    def _is_unmetered(self, feeder_id: str) -> bool:
+        return feeder_id != CONNECTION and self._world.policy.circuits[feeder_id].meter is None
+
+    def _unseen_overdraw_a(self, view: _View) -> float:
+        """What cars take above their offers where neither the wallbox nor the circuit has a meter."""
+        return sum(
+            view.overdrawn_a(number)
+            for number in view.below
+            if driver_of(self.chargers[number]) is not DriverName.EDGETECH
+        )
 
     def _unmetered_rise_a(self, below: Sequence[int], place: int, span_s: float) -> float:
         """By how much cars that nobody measures take more than they did."""
@@ -255,6 +269,11 @@ class _View:
             if moment.at_s >= now_s - span_s
         )
         return max(0.0, min(ours_a, self.left_a, others_a + ours_a - self.limit_a))
+
+    def overdrawn_a(self, number: int) -> float:
+        """What a car takes now above what a standard one would."""
+        index = len(self.past) - 1
+        return self._drawn_a(number, index) - self._allowed_a(number, index)
 
     def _others_a(self, index: int, hidden: Sequence[int], *, is_car_excused: bool) -> float:
         load_a = self.house[index]

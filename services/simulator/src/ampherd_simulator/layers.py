@@ -5,7 +5,8 @@
 - `car`: a car draws more than its wallbox offered within the last 5 s;
 - `wallbox`: a wallbox cannot be commanded, and all others have made room already;
 - `blind`: the newest reading that reached a charger through meter, balancer and bus is older than a healthy one;
-- `unmetered`: a car behind a wallbox without a meter takes more than it took before (see docs/safety.md);
+- `unmetered`: a car behind a wallbox without a meter takes more than it took before, or more than it is offered below
+  a circuit without a meter (see docs/safety.md);
 - `lie`: a meter shows import as export, or a wallbox tells what is not so;
 - `ours`: the rest.
 """

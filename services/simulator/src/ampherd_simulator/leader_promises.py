@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final
@@ -68,7 +69,7 @@ class LeaderPromises:
         self._world = ledger.world
         self._complain = complain
         self._reigns: dict[int, Reign] = {}
-        self._sensed: list[tuple[float, Phases, Phases, Phases]] = []
+        self._sensed: deque[tuple[float, Phases, Phases, Phases]] = deque()
         policy = self._world.policy
         self._limits_a = {CONNECTION: policy.connection.limit_a} | {
             circuit_id: circuit.limit_a for circuit_id, circuit in policy.circuits.items()
@@ -78,12 +79,18 @@ class LeaderPromises:
             for node in self._limits_a
         }
 
+    def watch(self, now_s: float) -> None:
+        """Remember what a meter senses now: who knows when its reading comes."""
+        if self._sensed and self._sensed[-1][0] == now_s:
+            return
+        while self._sensed and self._sensed[0][0] <= now_s - SENSED_S:
+            self._sensed.popleft()
+        site = self._world.site
+        self._sensed.append((now_s, site.house_a, site.grid_a, self._ledger.unused_a()))
+
     def reading_came(self, to: str, said_s: float, now_s: float) -> None:
         """A reading, said then, has reached a balancer's socket."""
-        if said_s == now_s and (not self._sensed or self._sensed[-1][0] != now_s):
-            site = self._world.site
-            self._sensed = [each for each in self._sensed if each[0] > now_s - SENSED_S]
-            self._sensed.append((now_s, site.house_a, site.grid_a, self._ledger.unused_a()))
+        self.watch(now_s)
         reign = self._reign(to, now_s)
         if reign is None or said_s <= reign.newest_said_s:
             return
@@ -116,7 +123,7 @@ class LeaderPromises:
             self._check_minimum(grant)
             self._check_freshness(reign, grant, now_s)
             self._check_spared(reign, grant, now_s)
-        raised = [grant for grant in grants if grant.offer_a > self._known_a(reign, grant.charger) + 1e-6]
+        raised = [grant for grant in grants if grant.may_raise and self._is_raise(reign, grant)]
         if raised and not self._is_unheard(balancer.name):
             for grant in raised:
                 self._check_fence(reign, grant, now_s)
@@ -218,10 +225,14 @@ class LeaderPromises:
         charger = self._world.policy.chargers[name]
         return max(charger.max_a, charger.failsafe_a or 0.0, charger.fallback_a)
 
-    def _known_a(self, reign: Reign, name: str) -> float:
-        """What the charger has by this leader's grants, its own newest word, or in truth, and its fallback, A."""
+    def _is_raise(self, reign: Reign, grant: Grant) -> bool:
+        """Whether it is more than the charger has by this leader, its own newest word, or in truth, and its fallback.
+
+        A grant that may not raise is none, whatever it says: that is the agent's promise.
+        """
+        name = grant.charger
         own_a = reign.told_a.get(name, 0.0), reign.said_a.get(name, 0.0), standing_a(self._ledger.entries[name].charger)
-        return max(*own_a, self._world.policy.chargers[name].fallback_a)
+        return grant.offer_a > max(*own_a, self._world.policy.chargers[name].fallback_a) + 1e-6
 
     def _would_fit(self) -> bool:
         """Whether every car's minimum fitted all the time of the last while, as far as the meter can tell."""

@@ -45,7 +45,10 @@ Complain = Callable[[int, str], None]
 
 @dataclass(slots=True)
 class Entry:
-    """One wallbox: `standing_a` and `drawn` of the last while, the newest state, and the newest grant that came."""
+    """One wallbox: `standing_a` and `drawn` of the last while, the newest state, and the newest grant that came.
+
+    `raises` are the grants that may raise, each with the agent's clock when it lapses.
+    """
 
     charger: SimulatedCharger
     standing_a: deque[tuple[float, float]] = field(default_factory=deque)
@@ -54,6 +57,7 @@ class Entry:
     ordered_a: float = 0.0
     said: ChargerState | None = None
     held: Grant | None = None
+    raises: deque[tuple[float, float]] = field(default_factory=deque)
     lease_session: str = ""
     lease_ends_s: float = float("-inf")
 
@@ -66,6 +70,11 @@ class Entry:
     def is_said_to_charge(self) -> bool:
         """Whether its agent says that the car may draw."""
         return self.said is not None and self.said.iec_state is IecState.C
+
+    @property
+    def stood_a(self) -> float:
+        """What stood a step ago, A."""
+        return self.standing_a[-2][1] if len(self.standing_a) > 1 else standing_a(self.charger)
 
     def least_standing_a(self, span_s: float, now_s: float) -> float:
         """The least that stood all through the last `span_s`, A."""
@@ -93,7 +102,10 @@ class Ledger:
         ends_s = grant.echo.at_s + grant.lease_s
         if entry.lease_session != agent.session:
             entry.lease_session, entry.lease_ends_s, entry.held = agent.session, float("-inf"), None
+            entry.raises.clear()
         entry.lease_ends_s = max(entry.lease_ends_s, ends_s)
+        if grant.may_raise:
+            entry.raises.append((ends_s, grant.offer_a))
         is_newer = entry.held is None or grant.id.is_newer_than(entry.held.id)
         if is_newer and ends_s > agent.clock_s(now_s):
             entry.held = grant

@@ -53,6 +53,7 @@ class Promises:
         """One step."""
         now_s = self._world.now_s
         self._ledger.note(now_s)
+        self._leaders.watch(now_s)
         self._agents.watch(now_s)
 
     def _complain(self, promise: int, text: str) -> None:

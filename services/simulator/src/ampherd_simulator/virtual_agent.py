@@ -141,6 +141,7 @@ class VirtualAgent(VirtualProcess):
             pass
         except AgentError as err:
             self._missed(clock_s, str(err))
+        self.loop.wrote(order, clock_s)
         self._pacer.wrote(clock_s)
         if self._retry_at_s <= clock_s and self._pacer.next_read_s(clock_s) <= clock_s + READ_BACK_S:
             self._read_when_due(now_s + READ_BACK_S)
