@@ -8,7 +8,7 @@ from typing import Final, cast
 from ampherd_core.messages import MeterRole, Mode
 from ampherd_core.policy import Charger, Circuit, Connection, DriverName, Meter, Policy, Site, Timings
 from ampherd_core.policy_file import PolicyError, parse_policy
-from ampherd_core.policy_limits import Limits, QuarterPeak
+from ampherd_core.policy_limits import TIME_OF_DAY, Limits, OperatorCap, QuarterPeak, Window
 from ampherd_core.policy_section import Section
 from pydantic_core import PydanticUndefined
 
@@ -37,6 +37,8 @@ _SECTIONS: Final[tuple[tuple[str, type[Section], str], ...]] = (
         "May be left out: then none holds.",
     ),
     ("limits.quarter_peak", QuarterPeak, "The quarter-hour's peak (Belgium). All that it says is in its defaults."),
+    ("limits.operator", OperatorCap, "The network operator's signal (Germany, §14a EnWG)."),
+    ("limits.windows.<id>", Window, "A power cap by time of day, in the site's time zone."),
     ("timings", Timings, "How long things take. The defaults suit most homes. May be left out."),
 )
 
@@ -118,12 +120,20 @@ def _of_type(form: JsonObject, definitions: dict[str, JsonObject]) -> str:
             return "nothing"
         case "array":
             return f"list of {_allowed(cast(JsonObject, form['items']), definitions)}"
-        case "string" if "pattern" in form:
-            return "an id: lower-case letters, digits, hyphens"
         case "string":
-            return f"text up to {form['maxLength']} characters" if "maxLength" in form else "text"
+            return _text(form)
+        case "object":
+            return "sections by id"
         case kind:
             return _range(form, "whole number" if kind == "integer" else "number")
+
+
+def _text(form: JsonObject) -> str:
+    if form.get("pattern") == TIME_OF_DAY:
+        return "time of day, `00:00` to `23:59`"
+    if "pattern" in form:
+        return "an id: lower-case letters, digits, hyphens"
+    return f"text up to {form['maxLength']} characters" if "maxLength" in form else "text"
 
 
 def _range(form: JsonObject, kind: str) -> str:

@@ -227,6 +227,7 @@ class Bench:
         self.began_s = self.now_s
         self.balancer = Balancer(policy, epoch=1, now_s=self.now_s)
         self.is_meter_on = True
+        self.voltage_v: float | None = None
         self.checks_overload = True
         self.grid: list[Phases] = []
         self.decisions: list[tuple[float, Outcome]] = []
@@ -336,7 +337,8 @@ class Bench:
     def _reading(self, meter: str, role: MeterRole, load: Phases) -> Reading:
         def sample(amps: float) -> PhaseSample:
             shown = float(int(amps)) if self.whole_amps else amps
-            return PhaseSample(current_a=shown, guard_a=shown + (1 if self.whole_amps and amps else 0))
+            guard_a = shown + (1 if self.whole_amps and amps else 0)
+            return PhaseSample(current_a=shown, guard_a=guard_a, voltage_v=self.voltage_v)
 
         one, two, three = load
         return Reading(

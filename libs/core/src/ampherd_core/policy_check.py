@@ -22,7 +22,14 @@ _ROUNDING_A: Final = 1e-6
 
 def check(policy: Policy) -> tuple[Finding, ...]:
     """Every reason not to run this policy; empty when it may run."""
-    references = (*_site(policy), *_circuits(policy), *_meters(policy), *_chargers(policy), *wires(policy))
+    references = (
+        *_site(policy),
+        *_circuits(policy),
+        *_meters(policy),
+        *_chargers(policy),
+        *_limits(policy),
+        *wires(policy),
+    )
     return references or (*_circuit_meters(policy), *_fallbacks(policy))
 
 
@@ -60,6 +67,15 @@ def _site(policy: Policy) -> Iterator[Finding]:
         yield Finding(("connection", "margin_a"), "the margin leaves nothing of the rating", "lower margin_a")
     if policy.connection.wiring is Wiring.DELTA and policy.connection.phases != 3:
         yield Finding(("connection", "wiring"), "delta wiring has three lines", "set phases: 3 or wiring: star")
+
+
+def _limits(policy: Policy) -> Iterator[Finding]:
+    connection = policy.connection
+    if policy.limits.imbalance_a is not None and (connection.phases == 1 or connection.wiring is Wiring.DELTA):
+        yield Finding(("limits", "imbalance_a"), "only three phases with neutral can be unequal", "leave it out")
+    for window_id, window in policy.limits.windows.items():
+        if len(set(window.days)) < len(window.days):
+            yield Finding(("limits", "windows", window_id, "days"), "names a day more than once", "name each once")
 
 
 def _circuits(policy: Policy) -> Iterator[Finding]:

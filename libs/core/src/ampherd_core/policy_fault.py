@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from ampherd_core.policy import Charger, Circuit, Connection, Meter, Policy, Site, Timings
-from ampherd_core.policy_limits import Limits, QuarterPeak
+from ampherd_core.policy_limits import Limits, OperatorCap, QuarterPeak, Window
 from ampherd_core.policy_section import Section
 
 Path: TypeAlias = tuple[str | int, ...]
@@ -130,6 +130,8 @@ _SECTIONS: Final[dict[str, type[Section]]] = {
     "timings": Timings,
     "limits": Limits,
     "limits.quarter_peak": QuarterPeak,
+    "limits.operator": OperatorCap,
+    "limits.windows": Window,
 }
 
 

@@ -2,11 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import re
+from datetime import time
+from typing import Annotated, Final, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
+from ampherd_core.messages import Identifier
 from ampherd_core.policy_section import Section
+
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+DAYS: Final[tuple[Day, ...]] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+"""In the calendar's order."""
+
+TIME_OF_DAY: Final = "^([01][0-9]|2[0-3]):([0-5][0-9])$"
+
+
+def _time_of_day(value: object) -> time:
+    found = re.fullmatch(TIME_OF_DAY, value) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError("this is no time of day; write hours and minutes, like 16:00")
+    return time(int(found[1]), int(found[2]))
+
+
+def _is_one_topic(topic: str) -> str:
+    if set(topic) & set("+#\0"):
+        raise ValueError("this names more than one topic; write the one that the input speaks on")
+    return topic
+
+
+TimeOfDay = Annotated[time, BeforeValidator(_time_of_day), WithJsonSchema({"type": "string", "pattern": TIME_OF_DAY})]
 
 
 class QuarterPeak(Section):
@@ -22,9 +47,47 @@ class QuarterPeak(Section):
     )
 
 
+class OperatorCap(Section):
+    """The German §14a: the network operator may dim what is controllable."""
+
+    device_w: Annotated[float, Field(ge=0, le=100_000)] = Field(
+        4200, description="what one device keeps at least while the cap holds, W"
+    )
+    devices: Annotated[int, Field(ge=1, le=99)] | None = Field(
+        None,
+        description="controllable devices that share the cap, each after the first with its simultaneity factor; "
+        "default: the chargers",
+    )
+    input_topic: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_is_one_topic)] | None = Field(
+        None,
+        description="MQTT topic of a digital input that carries the signal (on, 1, true: the cap holds); "
+        "taken up at a restart of the balancer",
+    )
+
+
+class Window(Section):
+    """A time of day in which the whole site may take so much power and no more."""
+
+    power_w: Annotated[float, Field(ge=0, le=350_000)] = Field(description="what the site may import, cars and all, W")
+    start: TimeOfDay = Field(description="from when on, local time, as in 16:00")
+    end: TimeOfDay = Field(description="until when, local time; not after the start: on the next day")
+    days: Annotated[tuple[Day, ...], Field(min_length=1, max_length=7)] = Field(
+        DAYS, description="the days on which it begins, as in [mon, tue, wed, thu, fri]"
+    )
+
+
 class Limits(Section):
     """What holds for the whole site beside its wires."""
 
     quarter_peak: QuarterPeak | None = Field(
         None, description="hold the quarter-hour's peak; `{}` with its defaults; left out: off"
+    )
+    operator: OperatorCap | None = Field(
+        None, description="obey the network operator's signal; `{}` with its defaults; left out: off"
+    )
+    imbalance_a: Annotated[float, Field(ge=1, le=200)] | None = Field(
+        None, description="the most that one line may carry above another because of cars, A (Germany: 20)"
+    )
+    windows: Annotated[dict[Identifier, Window], Field(max_length=50)] = Field(
+        default_factory=dict, description="power caps by time of day, by id"
     )

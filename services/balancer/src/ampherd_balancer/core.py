@@ -149,6 +149,7 @@ class Balancer:
         stale = frozenset(
             [node.id for node in self.tree if node.meter is not None and not self.meters[node.meter].is_fresh(now_s)]
         )
+        rests = {node.id: self._rest(node, unseen, stuck_a, now_s) for node in self.tree}
         return Situation(
             is_grid_fresh=CONNECTION not in stale,
             is_fenced=self._is_fenced(strangers, unseen, now_s),
@@ -157,20 +158,20 @@ class Balancer:
             commanded=frozenset(stuck_a),
             wanting=frozenset([charger for charger in stuck_a if self._wants(self.desks[charger], stale)]),
             stuck_a=stuck_a,
-            rests={node.id: self._rest(node, unseen, stuck_a, now_s) for node in self.tree},
+            rests=rests,
             bounds=self._bounds_of(stuck_a),
             budgets=self._budgets(),
-            caps=() if self.outside.is_quiet else self._caps(stuck_a, now_s),
+            caps=() if self.outside.is_quiet else self._caps(stuck_a, rests[CONNECTION], now_s),
         )
 
     def _budgets(self) -> Sequence[Limit]:
         """The limits that no wire sets, W."""
         return ()
 
-    def _caps(self, stuck_a: Mapping[str, float], now_s: float) -> Sequence[Cap]:
+    def _caps(self, stuck_a: Mapping[str, float], rest: Interval, now_s: float) -> Sequence[Cap]:
         """The limits from outside, as they hold beside what grants cannot change."""
         site_w = (self.rest.power_w or 0.0) + self.cars_w
-        return self.outside.caps(fleet([self.desks[charger] for charger in stuck_a], stuck_a, site_w), now_s)
+        return self.outside.caps(fleet([self.desks[charger] for charger in stuck_a], stuck_a, site_w), rest, now_s)
 
     def _rest(self, node: Node, unseen: Mapping[str, Phases], stuck_a: Mapping[str, float], now_s: float) -> Interval:
         """What the node carries beside the current that grants can change now."""

@@ -27,7 +27,7 @@ def explain(balancer: Balancer, outcome: Outcome, desk: Desk, now_s: float) -> R
         or _out_of_order(outcome, balancer, desk)
         or _by_choice(desk)
         or _waiting(balancer, outcome, desk, now_s)
-        or _charging(balancer, outcome, desk)
+        or _charging(balancer, outcome, desk, now_s)
     )
 
 
@@ -81,10 +81,10 @@ def _waiting(balancer: Balancer, outcome: Outcome, desk: Desk, now_s: float) -> 
         return Reason("starting", "Starts as soon as the others have made room.")
     code = outcome.target.limited_by.get(desk.id, CONNECTION)
     no_room = f"Waiting for its turn: {_place(code)} has no room for {desk.charger.min_a:g} A more."
-    return _from_outside(balancer, outcome, code) or Reason("waiting-turn", no_room)
+    return _from_outside(balancer, outcome, code, now_s) or Reason("waiting-turn", no_room)
 
 
-def _charging(balancer: Balancer, outcome: Outcome, desk: Desk) -> Reason:
+def _charging(balancer: Balancer, outcome: Outcome, desk: Desk, now_s: float) -> Reason:
     if desk.appetite.is_idle:
         return Reason("car-idle", f"The car takes nothing; {desk.granted_a:g} A stand ready for it.")
     target_a = outcome.target.offers.get(desk.id, 0.0)
@@ -95,7 +95,7 @@ def _charging(balancer: Balancer, outcome: Outcome, desk: Desk) -> Reason:
     code = outcome.target.limited_by.get(desk.id, OWN_MAXIMUM)
     if code != OWN_MAXIMUM:
         shared = f"Limited by {_place(code)}, shared with the house and {_others(balancer, desk)}."
-        return _from_outside(balancer, outcome, code) or Reason(code, shared)
+        return _from_outside(balancer, outcome, code, now_s) or Reason(code, shared)
     if desk.useful_a < desk.ceiling_a:
         return Reason(
             "car-takes-less", f"The car takes less than offered, so only {desk.useful_a:.1f} A are kept for it."
@@ -103,9 +103,9 @@ def _charging(balancer: Balancer, outcome: Outcome, desk: Desk) -> Reason:
     return Reason(OWN_MAXIMUM, f"Charging at its maximum of {desk.ceiling_a:g} A.")
 
 
-def _from_outside(balancer: Balancer, outcome: Outcome, code: str) -> Reason | None:
+def _from_outside(balancer: Balancer, outcome: Outcome, code: str, now_s: float) -> Reason | None:
     caps = [cap for cap in outcome.situation.caps if cap.code == code]
-    return Reason(code, balancer.outside.sentence(caps[0])) if caps else None
+    return Reason(code, balancer.outside.sentence(caps[0], now_s)) if caps else None
 
 
 def _others(balancer: Balancer, desk: Desk) -> str:

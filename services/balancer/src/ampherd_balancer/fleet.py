@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from ampherd_core.phases import Line
+
 from ampherd_balancer.desk import Desk
 
 
 class Fleet(NamedTuple):
     """The chargers as caps see them: those that can be commanded, and what else the site takes.
 
-    `weights_w` are watts per ampere of offer; `least_w` is what those that run would take at their minimum; `rest_w` is
-    the site's power beside all offers.
+    `weights_w` are watts per ampere of offer, `lines` the site's lines that each loads; `least_w` is what those that
+    run would take at their minimum; `rest_w` is the site's power beside all offers.
     """
 
     weights_w: Mapping[str, float]
+    lines: Mapping[str, tuple[Line, ...]]
     idle: frozenset[str]
     least_w: float
     rest_w: float
@@ -28,6 +31,7 @@ def fleet(commanded: Sequence[Desk], stuck_a: Mapping[str, float], site_w: float
     stuck_w = sum([stuck_a[charger] * weight_w for charger, weight_w in weights_w.items()])
     return Fleet(
         weights_w=weights_w,
+        lines={desk.id: desk.lines for desk in commanded},
         idle=frozenset([desk.id for desk in commanded if desk.granted_a == 0]),
         least_w=sum([desk.charger.min_a * weights_w[desk.id] for desk in commanded if desk.granted_a > 0]),
         rest_w=site_w - drawn_w + stuck_w,

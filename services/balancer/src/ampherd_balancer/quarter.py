@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Annotated, Final, NamedTuple
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ampherd_core.messages import Moment, Reading
 from ampherd_core.policy_limits import QuarterPeak
+from ampherd_core.timezone import zone
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 QUARTER_S: Final = 900.0
@@ -88,10 +88,7 @@ class Quarter:
     def take_policy(self, policy: QuarterPeak, timezone: str) -> None:
         """Go on under an edited policy."""
         self.policy = policy
-        try:
-            self._zone: ZoneInfo | None = ZoneInfo(timezone)
-        except (ValueError, OSError, ZoneInfoNotFoundError):
-            self._zone = None
+        self._zone = zone(timezone)
 
     @property
     def target_w(self) -> float:
@@ -122,7 +119,7 @@ class Quarter:
 
     def local(self, at: datetime) -> datetime:
         """The same moment where the site is."""
-        return at.astimezone(self._zone or UTC)
+        return at.astimezone(self._zone)
 
     def note(self, reading: Reading, power_w: float, house_w: float | None, now_s: float) -> None:
         """A grid reading: the site's power (W, import positive), and what of it no car takes."""

@@ -56,7 +56,7 @@ def site_state(balancer: Balancer, outcome: Outcome, now_s: float, at: datetime)
         quarter_power_w=grid.quarter_power_w if grid is not None else None,
         quarter=_quarter_state(balancer, outcome),
         limits=tuple(_limit_states(balancer, outcome)),
-        limited_by=_sentence(balancer, outcome),
+        limited_by=_sentence(balancer, outcome, now_s),
         alarms=_alarms(balancer, now_s),
     )
 
@@ -107,7 +107,7 @@ def _node_load(balancer: Balancer, chargers: tuple[str, ...]) -> Phases:
     return total
 
 
-def _sentence(balancer: Balancer, outcome: Outcome) -> str:
+def _sentence(balancer: Balancer, outcome: Outcome, now_s: float) -> str:
     if not outcome.situation.is_grid_fresh:
         return "The grid meter is silent: every charger stands at its fallback."
     if not outcome.situation.is_fenced:
@@ -115,7 +115,7 @@ def _sentence(balancer: Balancer, outcome: Outcome) -> str:
     waiting = sum(1 for desk in balancer.desks.values() if desk.is_connected and desk.granted_a == 0)
     for cap in outcome.situation.caps:
         if cap.code in outcome.target.limited_by.values():
-            return balancer.outside.sentence(cap)
+            return balancer.outside.sentence(cap, now_s)
     codes = {code for code in outcome.target.limited_by.values() if code.startswith(CONNECTION)}
     if codes:
         lines = ", ".join(sorted(code.rpartition("-")[2].upper() for code in codes))
