@@ -61,6 +61,6 @@ class Case:
                 for port, (charger_id, charger) in enumerate(self.scenario.chargers.items(), start=FIRST_PORT)
             },
         }
-        if self.most_w is not None and "limits" in Policy.model_fields:
+        if self.most_w is not None:
             document["limits"] = {"quarter_peak": {"floor_w": self.most_w}}
         return Policy.model_validate(document)

@@ -29,6 +29,12 @@ def _percent(share: float | None) -> str:
     return "" if share is None else f"{100 * share:.0f} %"
 
 
+def _cost(cost_eur: float, energy_wh: float) -> str:
+    """What was paid, and what a kWh came to: who charges less pays less."""
+    kwh = energy_wh / WH_PER_KWH
+    return f"{cost_eur:.2f} ({CENT_PER_EUR * cost_eur / kwh if kwh else 0.0:.1f})"
+
+
 def _least_served(account: Account) -> str:
     return _percent(min((car.served for car in account.cars.values() if car.served is not None), default=None))
 
@@ -46,9 +52,7 @@ _CHARGED: Final = Column("charged kWh", lambda account: _kwh(account.charged_wh)
 _LEAST: Final = Column("least served", _least_served)
 _FAIR: Final = Column("fairness", lambda account: "" if account.fairness is None else f"{account.fairness:.2f}")
 _PLANS: Final = Column("plans met", lambda account: "{} of {}".format(*account.plans_met))
-_COST: Final = Column(
-    "cost EUR", lambda account: "" if account.charging_cost is None else f"{account.charging_cost:.2f}"
-)
+_COST: Final = Column("cost EUR (ct/kWh)", lambda account: _cost(account.charging_cost or 0.0, account.charged_wh))
 _SURPLUS: Final = Column(
     "surplus used kWh", lambda account: f"{_kwh(account.surplus_used_wh)} ({_percent(account.surplus_used_share)})"
 )
@@ -137,7 +141,7 @@ def _best(contest: Contest, columns: Sequence[Column]) -> Iterator[str]:
     known = {
         _CHARGED.title: _kwh(energy_wh),
         _SURPLUS.title: _kwh(energy_wh),
-        _COST.title: f"{plan.cost_eur:.2f}",
+        _COST.title: _cost(plan.cost_eur, energy_wh),
         _IMPORT.title: "0.0",
     }
     for column in columns:
