@@ -16,6 +16,7 @@ import psutil
 import pytest
 from ampherd_core.bus import BrokerAddress, Inbound, MqttBus, Outbound, running
 from ampherd_core.messages import ChargerState, Event, Grant, GrantId, LinkHealth, ServiceStatus, Stamp
+from ampherd_core.phases import PhaseCount
 from ampherd_core.topics import Topics
 
 from tests.support.brokers import BrokerServer
@@ -37,7 +38,7 @@ timings: {{lease_s: 3}}
 """
 
 
-def charger_yaml(url: str, driver: str = "edgetech", name: str = "left", **given: object) -> str:
+def charger_yaml(url: str, driver: str = "edgetech", *, name: str = "left", **given: object) -> str:
     more = "".join(f", {key}: {value}" for key, value in given.items())
     return f"  {name}: {{driver: {driver}, link: '{url}', lines: [L2, L3, L1], max_a: 16{more}}}\n"
 
@@ -88,6 +89,7 @@ class Balancer:
         self.evcc: dict[str, str] = {}
         self.seq = 0
         self.offer_a: float | None = None
+        self.phases: PhaseCount | None = None
         self.bus = MqttBus(
             BrokerAddress.parse(url),
             "test-balancer",
@@ -125,6 +127,7 @@ class Balancer:
             echo=echo or self.states[-1].stamp,
             lease_s=LEASE_S,
             offer_a=offer_a,
+            phases=self.phases,
         )
         await self.bus.publish(Outbound(TOPICS.grant("left"), grant.to_json(), is_retained=is_retained))
         return grant.id
@@ -163,13 +166,13 @@ class Bench:
 
 @contextlib.asynccontextmanager
 async def bench(
-    broker: BrokerServer, tmp_path: Path, server: DeviceServer, driver: str = "edgetech"
+    broker: BrokerServer, tmp_path: Path, server: DeviceServer, driver: str = "edgetech", **given: str
 ) -> AsyncIterator[Bench]:
     site = tmp_path / "site.yaml"
     balancer = Balancer(broker.url)
     agent = Agent(site, broker.url, tmp_path / "agent.log")
     async with server, running(balancer.bus), asyncio.TaskGroup() as group:
-        site.write_text(SITE.format(chargers=charger_yaml(server.url, driver)))
+        site.write_text(SITE.format(chargers=charger_yaml(server.url, driver, **given)))
         await wait_for(balancer.bus.connected.is_set)
         repeating = group.create_task(balancer.repeat())
         try:
@@ -195,6 +198,18 @@ async def test_a_grant_becomes_a_write_and_a_confirmed_state(
         assert b.balancer.evcc["status"] == "C"
         assert b.balancer.evcc["current/l1"] == "0.00"
         assert b.balancer.status["agent-left"].is_online
+
+
+async def test_a_granted_phase_is_switched_to_after_the_dead_time(broker: BrokerServer, tmp_path: Path) -> None:
+    async with bench(broker, tmp_path, DeviceServer(edgetech()), switches_phases="true") as b:
+        state = await b.balancer.until(lambda state: state.link is LinkHealth.OK)
+        assert state.phases == 3
+        others = b.device.registers[0x0204] & ~1
+        b.balancer.offer_a, b.balancer.phases = 8.0, 1
+        state = await b.balancer.until(lambda state: state.offer_a == 8.0 and state.applied is not None)
+        assert state.phases == 1
+        assert b.device.registers[0x0204] == others
+        assert b.device.writes == [(0x0201, 0), (0x0204, others), (0x0201, 0x0808)]
 
 
 async def test_a_silent_balancer_brings_the_fallback_within_lease_and_a_second(

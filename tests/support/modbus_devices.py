@@ -136,6 +136,7 @@ def edgetech(*, unit: int = 1, state: int = 3, offer_a: int = 16) -> Device:
     device.hold(0x0102, offer_a << 8 | 32, state, 25)
     device.hold(0x0105, 0, 0, 0, 256, 230 * 256, 230 * 256, 230 * 256, 0b11, 512, 1)
     device.hold(0x0201, offer_a << 8 | offer_a)
+    device.hold(0x0204, 0b0000_0101)
 
     def obey(address: int, value: int) -> None:
         if address == 0x0201:

@@ -268,6 +268,30 @@ MISTAKES: dict[str, tuple[str, str, str, str, str, str]] = {
         "two lines",
         "[L2, L3]",
     ),
+    "phases switched by a wallbox that cannot": (
+        "    unit: 2\n",
+        "    unit: 2\n    switches_phases: true\n",
+        "switches_phases",
+        "chargers.right.switches_phases",
+        "smartevse-v2 cannot switch",
+        "false",
+    ),
+    "phases switched without neutral": (
+        LEFT,
+        LEFT + "    switches_phases: true\n",
+        "switches_phases",
+        "chargers.left.switches_phases",
+        "no return",
+        "false",
+    ),
+    "phases switched on one line": (
+        LEFT,
+        LEFT + "    lines: [L2]\n    switches_phases: true\n",
+        "switches_phases",
+        "chargers.left.switches_phases",
+        "1 of three lines",
+        "three lines",
+    ),
     "one wallbox twice": (
         "link: tcp://127.0.0.1:5021",
         "link: rtu:///dev/ttyUSB1?baudrate=9600\n    unit: 2",
@@ -359,7 +383,7 @@ MISTAKES: dict[str, tuple[str, str, str, str, str, str]] = {
 def test_a_mistake_is_refused_with_its_line_field_and_remedy(situation: str) -> None:
     old, new, blamed, field, reason, remedy = MISTAKES[situation]
     text = spoilt(old, new)
-    if situation == "one line in delta":
+    if situation in {"one line in delta", "phases switched without neutral"}:
         text = text.replace("  margin_a", "  wiring: delta\n  margin_a")
     fault = next((fault for fault in faults_of(text) if fault.field == field), None)
     assert fault is not None, faults_of(text)

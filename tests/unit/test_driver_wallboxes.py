@@ -7,8 +7,10 @@ from typing import cast
 
 import pytest
 from ampherd_charger_agent.drivers import DRIVERS
+from ampherd_charger_agent.drivers.edgetech import Edgetech
 from ampherd_charger_agent.wallbox import GarbledError, RefusedError, Snapshot, Wallbox
 from ampherd_core.messages import IecState
+from ampherd_core.phases import PhaseCount
 from ampherd_core.policy import DriverName
 
 from tests.support.modbus_devices import Device, edgetech, smartevse_v2, smartevse_v2_legacy
@@ -49,6 +51,10 @@ class Wire:
 
 def driver(name: DriverName, device: Device) -> Wallbox:
     return DRIVERS[name](Wire(device))
+
+
+def edgetech_driver(device: Device) -> Edgetech:
+    return Edgetech(Wire(device))
 
 
 def test_every_driver_of_the_policy_exists() -> None:
@@ -95,6 +101,7 @@ class TestEdgetech:
             read_at_s=NOW_S,
             drawn_a=(15.5, 1.0, 0.25),
             max_a=32.0,
+            phases=3,
             resolution_a=1.0,
             voltage_v=(231.0, 229.0, 230.0),
             power_w=15.5 * 231 + 229 + 0.25 * 230,
@@ -143,6 +150,29 @@ class TestEdgetech:
         device = edgetech()
         await driver(DriverName.EDGETECH, device).write(offer_a)
         assert device.writes == [(0x0201, word)]
+
+    @pytest.mark.parametrize(("settings", "phases", "word"), [(0b10_0101, 1, 0b10_0100), (0b10_0100, 3, 0b10_0101)])
+    async def test_a_switch_of_phases_leaves_the_other_settings_as_they_are(
+        self, settings: int, phases: PhaseCount, word: int
+    ) -> None:
+        device = edgetech(offer_a=0)
+        device.hold(0x0204, settings)
+        wallbox = edgetech_driver(device)
+        await wallbox.switch(phases)
+        assert device.writes == [(0x0204, word)]
+        assert (await wallbox.read(NOW_S)).phases == phases
+        await wallbox.switch(phases)
+        assert len(device.writes) == 1
+
+    async def test_it_never_switches_while_it_offers_current(self) -> None:
+        device = edgetech(offer_a=16)
+        await edgetech_driver(device).switch(1)
+        assert device.writes == []
+
+    async def test_one_that_refuses_to_tell_its_settings_has_no_phases(self) -> None:
+        device = edgetech()
+        del device.registers[0x0204]
+        assert (await driver(DriverName.EDGETECH, device).read(NOW_S)).phases is None
 
     async def test_the_uptime_is_right_in_either_word_order(self) -> None:
         device = edgetech()

@@ -181,6 +181,34 @@ def test_one_phase_setting_takes_effect_at_the_next_start() -> None:
     assert box.terminals == 1
 
 
+def test_a_switch_behind_a_closed_contactor_counts_as_damage_and_other_bits_do_not() -> None:
+    box = charging()
+    box.answer(bytes.fromhex("06 0204 0005"), 3)
+    assert box.switched_under_load == 0
+
+    box.answer(bytes.fromhex("06 0204 0004"), 4)
+    assert box.switched_under_load == 1
+
+    box.step(5, IecState.B)
+    box.answer(bytes.fromhex("06 0204 0005"), 6)
+    assert box.switched_under_load == 1
+
+
+@pytest.mark.parametrize(("is_saved", "phases"), [(False, 3), (True, 1)])
+def test_a_restart_brings_back_the_phases_that_were_saved(is_saved: bool, phases: int) -> None:
+    box = charging()
+    box.step(3, IecState.B)
+    box.answer(bytes.fromhex("06 0204 0000"), 4)
+    if is_saved:
+        box.answer(bytes.fromhex("06 0202 1234"), 5)
+        box.answer(bytes.fromhex("04 000A 0001"), 6)
+
+    box.reboot(10)
+    box.step(14, IecState.B)
+
+    assert (box.set_phases, box.terminals) == (phases, phases)
+
+
 def test_stale_currents_stay_while_the_fault_is_on() -> None:
     box = charging()
     box.sense((10.0, 10.0, 10.0), 0)

@@ -12,6 +12,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from ampherd_core.phases import PhaseCount
 from ampherd_core.units import MAX_OFFER_A, MAX_PLAUSIBLE_A, MAX_PLAUSIBLE_W, MAX_PLAUSIBLE_WH
 
 _FIRST_MOMENT: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -185,6 +186,9 @@ class Grant(Message):
     echo: Stamp = Field(description="the newest stamp that the balancer had heard from this agent")
     lease_s: Annotated[float, Field(gt=0, le=60)] = Field(description="lapses this long after the echoed stamp, s")
     offer_a: Offer = Field(description="A per phase; 0, or at least the charger's minimum")
+    phases: PhaseCount | None = Field(
+        None, description="the wallbox offers current on this count alone, and switches to it first; null: as it is"
+    )
     may_raise: bool = Field(
         True, description="false from a new leader: the offer is then no more than the wallbox was last told or read"
     )
@@ -204,6 +208,9 @@ class ChargerState(Message):
         None, description="what the car draws per line of the site, A; null without a meter"
     )
     max_a: Offer | None = Field(None, description="the most that the wallbox and its cable allow, A")
+    phases: PhaseCount | None = Field(
+        None, description="how many phases the wallbox says it connects; null while it cannot tell"
+    )
     resolution_a: Annotated[float, Field(gt=0, le=10)] = Field(0.1, description="step of the offers it can signal, A")
     needs_standby: bool = Field(False, description="it sees a newly plugged car only while it offers current")
     power_w: Power | None = None
@@ -211,7 +218,9 @@ class ChargerState(Message):
     session_wh: Energy | None = Field(None, description="energy of this charging session, Wh")
     total_wh: Energy | None = Field(None, description="the wallbox's energy counter, Wh")
     temperature_c: Annotated[float, Field(ge=-60, le=200)] | None = None
-    applied: GrantId | None = Field(None, description="the newest grant whose offer was written and read back")
+    applied: GrantId | None = Field(
+        None, description="the newest grant whose offer and phases were written and read back"
+    )
     is_fallback: bool = Field(False, description="no lease holds: the wallbox is at its fallback")
     error: Text | None = Field(None, description="what is wrong, for a person; null when all is well")
     watchdog: Watchdog | None = Field(None, description="the device's own watchdog, when it has one and it is armed")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 Phases: TypeAlias = tuple[float, float, float]
 """One value per line, in the order L1, L2, L3. A line that a site does not have holds 0."""
+
+PhaseCount: TypeAlias = Literal[1, 3]
+"""How many of its terminals a wallbox connects: L1 alone, or all three."""
 
 
 class Line(StrEnum):

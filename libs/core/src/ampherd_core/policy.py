@@ -192,6 +192,9 @@ class Charger(Section):
     failsafe_a: Annotated[float, Field(ge=0, le=80)] | None = Field(
         None, description="what the wallbox itself offers after a reboot without us, A; default: max_a"
     )
+    switches_phases: bool = Field(
+        False, description="may charge on one phase or three, as the sun allows: wallbox and car bear the switch"
+    )
     priority: Annotated[int, Field(ge=1, le=9)] = Field(5, description="1 is served first; equals share")
     mode: Mode = Field(Mode.FAST, description="mode until a user chooses another")
     meter: Identifier | None = Field(None, description="meter (role charger) that measures what this charger draws")
@@ -230,6 +233,9 @@ class Timings(Section):
     )
     min_off_s: Annotated[float, Field(ge=0, le=3600)] = Field(
         120, description="a car that was stopped waits at least so long, s"
+    )
+    switch_every_s: Annotated[float, Field(ge=300, le=86_400)] = Field(
+        600, description="least time between two switches of a charger's phases, s"
     )
     turn_s: Annotated[float, Field(ge=60, le=14_400)] = Field(
         900, description="length of a turn when not all cars fit, s"

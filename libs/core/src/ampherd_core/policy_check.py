@@ -16,6 +16,8 @@ __all__ = ["Finding", "Path", "check", "warnings"]
 
 _UNMETERED: Final = frozenset({DriverName.SMARTEVSE_V2, DriverName.SMARTEVSE_V2_LEGACY})
 
+_SWITCHING: Final = frozenset({DriverName.EDGETECH})
+
 _ROUNDING_A: Final = 1e-6
 """Tenths of amps do not add up exactly in binary."""
 
@@ -147,6 +149,7 @@ def _chargers(policy: Policy) -> Iterator[Finding]:
                 f"name both, like [{charger.lines[0]}, {second}]",
             )
         yield from _amps(path, charger)
+        yield from _switching(policy, path, charger)
         if charger.meter is not None:
             yield from _named_meter(policy, path, charger.meter, MeterRole.CHARGER, meters[charger.meter])
             yield from _blind(policy, (*path, "meter"), charger.meter, charger.lines)
@@ -166,6 +169,18 @@ def _amps(path: Path, charger: Charger) -> Iterator[Finding]:
         for name, value_a in (("min_a", low_a), ("fallback_a", fallback_a)):
             if value_a != int(value_a):
                 yield Finding((*path, name), "this wallbox knows whole amps only", f"write {int(value_a) + 1}")
+
+
+def _switching(policy: Policy, path: Path, charger: Charger) -> Iterator[Finding]:
+    if not charger.switches_phases:
+        return
+    path = (*path, "switches_phases")
+    if charger.driver not in _SWITCHING:
+        yield Finding(path, f"a {charger.driver} cannot switch its phases", "drop it, or set it to false")
+    elif policy.connection.wiring is not Wiring.STAR:
+        yield Finding(path, "without neutral one phase of the wallbox has no return", "drop it, or set it to false")
+    elif len(charger.lines) != len(LINES):
+        yield Finding(path, f"the wallbox has {len(charger.lines)} of three lines", "name three lines, or drop it")
 
 
 def _existing(policy: Policy, path: Path, lines: Collection[Line]) -> Iterator[Finding]:

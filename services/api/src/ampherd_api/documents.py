@@ -52,6 +52,7 @@ class ChargerDocument(Answer):
     lines: tuple[Line, ...]
     min_a: float
     max_a: float
+    switches_phases: bool
     state: ChargerState | None = None
     state_age_s: Age = None
     decision: Decision | None = None

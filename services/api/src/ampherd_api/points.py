@@ -98,6 +98,7 @@ def _reading(reading: Reading) -> dict[str, float | None]:
 def _charger(state: ChargerState) -> dict[str, float | None]:
     return {
         "offer_a": state.offer_a,
+        "phases": state.phases,
         "power_w": state.power_w,
         "session_wh": state.session_wh,
         "total_wh": state.total_wh,

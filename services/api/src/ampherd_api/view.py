@@ -139,6 +139,7 @@ class View:
             lines=charger.lines,
             min_a=charger.min_a,
             max_a=charger.max_a,
+            switches_phases=charger.switches_phases,
             state=_document(state),
             state_age_s=age_s(state, now_s),
             decision=_document(decision),

@@ -13,7 +13,7 @@ from ampherd_core.clock import boot_s
 from ampherd_charger_agent.orders import Order
 from ampherd_charger_agent.pacing import Gate, Pacer
 from ampherd_charger_agent.safety import SafetyLoop
-from ampherd_charger_agent.wallbox import AgentError, RefusedError, Wallbox
+from ampherd_charger_agent.wallbox import AgentError, PhaseSwitcher, RefusedError, Wallbox
 
 TICK_S: Final = 0.25
 """The lease watchdog looks four times a second, whatever the line does."""
@@ -77,7 +77,7 @@ class Attendant:
         order = self._loop.decide(boot_s()) or self._order
         with contextlib.suppress(AgentError, TimeoutError):
             async with asyncio.timeout(PARTING_S):
-                if order is not None:
+                if order is not None and order.phases is None:
                     await self._wallbox.write(order.offer_a)
                 began_s = boot_s()
                 self._loop.saw(await self._wallbox.read(began_s), boot_s())
@@ -152,11 +152,15 @@ class Attendant:
 
     async def _put(self, order: Order) -> None:
         """Write, unless time or a newer order made it wrong: the line may have kept it waiting."""
-        if self._order is order and self._loop.may_still_write(order, boot_s()):
-            try:
+        if self._order is not order or not self._loop.may_still_write(order, boot_s()):
+            return
+        try:
+            if order.phases is None:
                 await self._wallbox.write(order.offer_a)
-            finally:
-                self._loop.wrote(order, boot_s())
+            elif isinstance(self._wallbox, PhaseSwitcher):
+                await self._wallbox.switch(order.phases)
+        finally:
+            self._loop.wrote(order, boot_s())
 
     def _lost(self, why: str) -> None:
         self._loop.missed(boot_s(), why)

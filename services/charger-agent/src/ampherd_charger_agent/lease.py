@@ -43,7 +43,7 @@ class Lease:
         ends_s = grant.echo.at_s + min(grant.lease_s, lease_s)
         verdict = self._judge(grant, charger, ends_s, now_s)
         if verdict is Verdict.ACCEPTED:
-            is_same = self.grant is not None and self.holds(now_s) and self.grant.offer_a == grant.offer_a
+            is_same = self.grant is not None and self.holds(now_s) and _is_alike(self.grant, grant)
             self.ends_s = max(self.ends_s, ends_s) if is_same else ends_s
             self.grant = grant
             self._newest = grant
@@ -63,6 +63,7 @@ class Lease:
 
     def _judge(self, grant: Grant, charger: Charger, ends_s: float, now_s: float) -> Verdict:
         is_absurd = grant.offer_a > charger.max_a + _TOLERANCE_A or 0 < grant.offer_a < charger.min_a - _TOLERANCE_A
+        is_absurd |= grant.phases is not None and not charger.switches_phases
         verdict = Verdict.ACCEPTED
         if grant.charger != self.charger_id:
             verdict = Verdict.OTHER_CHARGER
@@ -83,4 +84,8 @@ class Lease:
         newest = self._newest
         if newest is None or now_s >= self.ends_s + FORGET_ORDER_S or grant.id.is_newer_than(newest.id):
             return True
-        return newest.id == grant.id and newest.offer_a == grant.offer_a
+        return newest.id == grant.id and _is_alike(newest, grant)
+
+
+def _is_alike(one: Grant, other: Grant) -> bool:
+    return one.offer_a == other.offer_a and one.phases == other.phases

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 from ampherd_core.messages import GrantId
+from ampherd_core.phases import PhaseCount
 
 from ampherd_charger_agent.wallbox import Snapshot
 
@@ -37,12 +38,16 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What to write to the wallbox: `offer_a` A per phase, 0 = pause; a lowering is urgent."""
+    """What to write to the wallbox: `offer_a` A per phase, 0 = pause; a lowering is urgent.
+
+    With `phases` it is the count of phases alone that is written, while the offer stands at 0.
+    """
 
     offer_a: float
     is_urgent: bool
     at_s: float
     grant: GrantId | None
+    phases: PhaseCount | None = None
 
 
 def stands(seen: Snapshot | None, offer_a: float) -> bool:

@@ -9,13 +9,15 @@ from datetime import datetime
 from typing import Final
 
 from ampherd_core.messages import ChargerState, Grant, GrantId, IecState, LinkHealth, Severity, Stamp
-from ampherd_core.phases import LINES, ZERO, Line, Phases, on_lines
+from ampherd_core.phases import PhaseCount
 from ampherd_core.policy import Charger
 
 from ampherd_charger_agent.lease import Lease, Verdict
 from ampherd_charger_agent.orders import EPSILON_A, Order, Orders, stands
 from ampherd_charger_agent.overdraw import Overdraw, Stage
 from ampherd_charger_agent.pacing import Gate
+from ampherd_charger_agent.phase_switch import PhaseSwitch
+from ampherd_charger_agent.terminals import drawn_on_site_lines, on_site_lines
 from ampherd_charger_agent.wallbox import Snapshot
 
 START_GRACE_S: Final = 3.0
@@ -28,7 +30,6 @@ _FINEST_STEP_A: Final = 0.1
 _REBOOT_SLACK_S: Final = 1.0
 """A wallbox's uptime is read in steps and with delay; less of a step back is no restart."""
 
-_TWO_LINES: Final = 2
 _MAX_TEXT: Final = 500
 
 
@@ -59,6 +60,7 @@ class SafetyLoop:
         self._lease = Lease(charger_id, session)
         self._orders = Orders(settle_s)
         self._overdraw = Overdraw()
+        self._switch = PhaseSwitch()
         self._hold_until_s = started_s + START_GRACE_S
         self._decided_s: float | None = None
         self._had_lease = False
@@ -94,9 +96,10 @@ class SafetyLoop:
         if before is not None:
             self._notice_reboot(before, snapshot)
         self._watch_car(snapshot, now_s)
+        self._switch.saw(snapshot, now_s)
         grant = self._granted(now_s)
         if grant is not None and grant.id is not self._applied:
-            self._name_applied(grant, self._allowed_a(grant.offer_a))
+            self._name_applied(grant, now_s)
 
     def missed(self, now_s: float, why: str) -> None:  # noqa: ARG002 - every input of the loop carries its time
         """The link is lost: an order that is under way may not have arrived."""
@@ -105,6 +108,7 @@ class SafetyLoop:
         self._link, self._link_error = LinkHealth.LOST, why
         self._orders.failed()
         self._overdraw.unseen()
+        self._switch.unseen()
 
     def decide(self, now_s: float, gate: Gate = Gate.OPEN) -> Order | None:
         """What to write now; None when the wallbox stands right or the answer to the last order is awaited.
@@ -120,8 +124,8 @@ class SafetyLoop:
             return None
         if not self._orders.needs(wanted_a, self._reachable, now_s):
             if grant is not None:
-                self._name_applied(grant, wanted_a)
-            return None
+                self._name_applied(grant, now_s)
+            return self._switched(grant, now_s) if gate is Gate.OPEN else None
         is_urgent = self._orders.is_lowering(wanted_a, self._snapshot)
         if gate is Gate.SHUT or (gate is Gate.LOWER_ONLY and not is_urgent):
             return None
@@ -130,6 +134,8 @@ class SafetyLoop:
     def may_still_write(self, order: Order, now_s: float) -> bool:
         """Whether an order that had to wait is no higher than what is right now; else it counts as not written."""
         self._notice_gap(now_s)
+        if order.phases is not None:
+            return self._may_still_switch(order.phases, now_s)
         wanted_a = self._wanted_a(self._granted(now_s), now_s)
         if wanted_a is None:
             wanted_a = self._snapshot.offer_a if self._snapshot else 0.0
@@ -140,7 +146,10 @@ class SafetyLoop:
 
     def wrote(self, order: Order, now_s: float) -> None:
         """The write of an order ended just now, well or not: what is read from now on tells of it."""
-        self._orders.wrote(order, now_s)
+        if order.phases is None:
+            self._orders.wrote(order, now_s)
+        else:
+            self._switch.wrote(now_s)
 
     def surrender(self, now_s: float) -> None:
         """Told to stop: forget the grant and go to the fallback."""
@@ -176,6 +185,7 @@ class SafetyLoop:
             pending_a=self._orders.pending_a(now_s),
             drawn_a=drawn_on_site_lines(live.drawn_a, self._charger.lines) if live else None,
             max_a=seen.max_a if seen else None,
+            phases=live.phases if live and not self._switch.is_under_way else None,
             resolution_a=seen.resolution_a if seen else _FINEST_STEP_A,
             needs_standby=seen.needs_standby if seen else False,
             power_w=live.power_w if live else None,
@@ -185,7 +195,7 @@ class SafetyLoop:
             temperature_c=live.temperature_c if live else None,
             applied=self._applied,
             is_fallback=self._granted(now_s) is None and not self._is_holding(now_s),
-            error=self._error(),
+            error=self._error(now_s),
             counters={**counters, "mismatches": self._orders.mismatches},
         )
 
@@ -204,12 +214,31 @@ class SafetyLoop:
     def _wanted_a(self, grant: Grant | None, now_s: float) -> float | None:
         """The offer that should stand under the grant in force, A; None where the wallbox is left as it is."""
         if grant is not None:
-            return self._allowed_a(grant.offer_a)
+            return self._grantable_a(grant, now_s)
         if not self._is_holding(now_s):
-            return self._allowed_a(self._charger.fallback_a)
+            may_offer = self._switch.may_offer(None, self._snapshot, now_s)
+            return self._allowed_a(self._charger.fallback_a) if may_offer else 0.0
         held_a = self._snapshot.offer_a if self._snapshot else 0.0
         is_too_much = held_a > self._charger.max_a + EPSILON_A or self._overdraw.stage is not Stage.FOLLOWS
         return self._allowed_a(held_a) if is_too_much else None
+
+    def _grantable_a(self, grant: Grant, now_s: float) -> float:
+        """What it is granted, A; 0 until the wallbox has the phases that it is granted on."""
+        may_offer = self._switch.may_offer(grant.phases, self._snapshot, now_s)
+        return self._allowed_a(grant.offer_a) if may_offer else 0.0
+
+    def _switched(self, grant: Grant | None, now_s: float) -> Order | None:
+        """The order to switch the phases, where a grant wants it and nothing flows."""
+        wanted = grant.phases if grant is not None else None
+        phases = self._switch.order(wanted, self._reachable, now_s)
+        return Order(0.0, False, now_s, grant.id if grant else None, phases) if phases is not None else None
+
+    def _may_still_switch(self, phases: PhaseCount, now_s: float) -> bool:
+        grant = self._granted(now_s)
+        is_right = grant is not None and grant.phases == phases and self._switch.is_dead(now_s)
+        if not is_right:
+            self._switch.withdrawn()
+        return is_right
 
     def _capped(self, grant: Grant, standing_a: float) -> Grant:
         """A new leader may not know yet what the old one took away: its grant gives nothing back."""
@@ -228,9 +257,14 @@ class SafetyLoop:
         whole_steps_a = round(math.floor(lowest_a / step_a + EPSILON_A) * step_a, 3)
         return whole_steps_a if whole_steps_a >= self._charger.min_a - EPSILON_A else 0.0
 
-    def _name_applied(self, grant: Grant, offer_a: float) -> None:
-        """Name the grant in force as applied once its offer, as far as it is allowed, is read back."""
-        if self._orders.is_obeyed and stands(self._reachable, offer_a):
+    def _name_applied(self, grant: Grant, now_s: float) -> None:
+        """Name the grant in force as applied once its phases and its offer, as far as it is allowed, are read back."""
+        seen = self._reachable
+        has_phases = grant.phases is None or (seen is not None and seen.phases == grant.phases)
+        is_put_off = grant.offer_a > 0 and not self._switch.may_offer(grant.phases, seen, now_s)
+        if not has_phases or is_put_off or self._switch.is_under_way:
+            return
+        if self._orders.is_obeyed and stands(seen, self._allowed_a(grant.offer_a)):
             self._applied = grant.id
 
     def _notice_raise(self, before: Snapshot, seen: Snapshot) -> None:
@@ -272,6 +306,7 @@ class SafetyLoop:
         self._lease.drop()
         self._applied = None
         self._overdraw.unseen()
+        self._switch.unseen()
 
     def _notice_lapse(self, now_s: float) -> None:
         if self._had_lease and not self._lease.holds(now_s):
@@ -280,28 +315,13 @@ class SafetyLoop:
             text = f"no fresh grant from the balancer: the charger falls back to {self._charger.fallback_a:g} A"
             self._tell("lease-lapsed", Severity.WARNING, text)
 
-    def _error(self) -> str | None:
+    def _error(self, now_s: float) -> str | None:
+        grant = self._granted(now_s)
+        phases = self._switch.complaint(grant.phases if grant else None, self._snapshot)
         link = f"the wallbox does not answer: {self._link_error}" if self._link is LinkHealth.LOST else None
         device = self._snapshot.error if self._snapshot else None
-        texts = link, device, self._orders.complaint(self._snapshot), self._overdraw.text()
+        texts = link, device, phases, self._orders.complaint(self._snapshot), self._overdraw.text()
         return "; ".join([text for text in texts if text])[:_MAX_TEXT] or None
 
     def _tell(self, code: str, severity: Severity, text: str) -> None:
         self._notices.append(Notice(code, severity, text))
-
-
-def on_site_lines(terminals: Phases | None, lines: tuple[Line, ...]) -> Phases | None:
-    """What stands at the wallbox's terminals L1, L2, L3, moved to the site's lines that feed them."""
-    if terminals is None or lines == LINES:
-        return terminals
-    values = list(ZERO)
-    for line, value in zip(lines, terminals, strict=False):
-        values[line.place] = value
-    return values[0], values[1], values[2]
-
-
-def drawn_on_site_lines(terminals_a: Phases | None, lines: tuple[Line, ...]) -> Phases | None:
-    """The same for what is drawn (A): between two lines (3 x 230 V without neutral) both carry the whole current."""
-    if terminals_a is None or len(lines) != _TWO_LINES:
-        return on_site_lines(terminals_a, lines)
-    return on_lines(lines, max(terminals_a))

@@ -203,7 +203,7 @@ def is_news(told: ChargerState | None, state: ChargerState) -> bool:
 
 
 def _loud(state: ChargerState) -> tuple[object, ...]:
-    return state.link, state.iec_state, state.offer_a, state.applied, state.is_fallback, state.error
+    return state.link, state.iec_state, state.offer_a, state.phases, state.applied, state.is_fallback, state.error
 
 
 def _address(charger: Charger) -> tuple[str, str, int]:

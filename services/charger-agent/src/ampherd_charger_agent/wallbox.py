@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from ampherd_core.messages import IecState
-from ampherd_core.phases import Phases
+from ampherd_core.phases import PhaseCount, Phases
 from ampherd_core.units import MAX_OFFER_A
 
 _TEMPERATURE_C: Final = (-60.0, 200.0)
@@ -44,6 +44,7 @@ class Snapshot:
 
     `offer_a` is what it offers the car per phase (0 = paused), `drawn_a` and `voltage_v` are per terminal of the
     wallbox, `max_a` is the most that it and its cable allow, `read_at_s` is the boot clock when the read began;
+    `phases` is how many terminals it is set to connect;
     `needs_standby`: it sees a newly plugged car only while it offers current.
     """
 
@@ -52,6 +53,7 @@ class Snapshot:
     read_at_s: float
     drawn_a: Phases | None = None
     max_a: float | None = None
+    phases: PhaseCount | None = None
     resolution_a: float = 0.1
     needs_standby: bool = False
     voltage_v: Phases | None = None
@@ -113,6 +115,15 @@ class Wallbox(Protocol):
 
     async def write(self, offer_a: float) -> None:
         """Offer this much (A per phase; 0 = pause); raises AgentError."""
+        ...
+
+
+@runtime_checkable
+class PhaseSwitcher(Protocol):
+    """A driver whose wallbox can charge on one phase or three."""
+
+    async def switch(self, phases: PhaseCount) -> None:
+        """Set the count that holds from the next start on; only while no current flows; raises AgentError."""
         ...
 
 

@@ -11,6 +11,7 @@ from ampherd_core.units import MIN_OFFER_A, overdraw_limit_a
 from ampherd_simulator.judge import HIDING, LYING
 from ampherd_simulator.ledger import SLOW_KNOWN_S, Complain, Entry, Ledger, standing_a
 from ampherd_simulator.virtual_agent import VirtualAgent
+from ampherd_simulator.wallboxes.edgetech import Edgetech
 
 NOISE_A: Final = 0.3
 STEP_A: Final = 0.6
@@ -39,6 +40,7 @@ class _Record:
     applied: GrantId | None = None
     applied_s: float = 0.0
     written_a: float | None = None
+    switched_under_load: int = 0
 
 
 class AgentPromises:
@@ -64,6 +66,7 @@ class AgentPromises:
             if 0 < entry.charger.wallbox.offer_a < MIN_OFFER_A:
                 self._complain(8, f"wallbox {name} offers {entry.charger.wallbox.offer_a:g} A")
             self._check_overdraw(name, entry, now_s)
+            self._check_switches(name, entry)
             agent = self._ledger.world.agents.get(name)
             if agent is not None:
                 self._check_lease(entry, agent, now_s)
@@ -136,6 +139,13 @@ class AgentPromises:
             record.overdraws_since_s = now_s
         elif now_s - record.overdraws_since_s > OVERDRAW_PATIENCE_S and offer_a > 0:
             self._complain(6, f"car {name} draws {drawn_a:.1f} A on {offer_a:g} A, and is not stopped")
+
+    def _check_switches(self, name: str, entry: Entry) -> None:
+        """Phases change only behind an open contactor."""
+        record, wallbox = self._records[name], entry.charger.wallbox
+        if isinstance(wallbox, Edgetech) and wallbox.switched_under_load > record.switched_under_load:
+            record.switched_under_load = wallbox.switched_under_load
+            self._complain(8, f"wallbox {name} is told to change its phases under load")
 
     def _fallback_a(self, name: str) -> float:
         return self._ledger.world.policy.chargers[name].fallback_a

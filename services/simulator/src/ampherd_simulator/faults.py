@@ -44,6 +44,7 @@ class Kind(StrEnum):
     WRITES_IGNORED = "writes-ignored"
     WALLBOX_REBOOTED = "wallbox-rebooted"
     REGISTERS_LOST = "registers-lost"
+    PHASES_STUCK = "phases-stuck"  # though its settings say otherwise
     CURRENTS_STALE = "currents-stale"
     CAR_GHOST = "car-ghost"
     CAR_OVERDRAWS = "car-overdraws"  # times its offer
@@ -80,6 +81,7 @@ _TOLD: Final = {
     Kind.WRITES_IGNORED: "wallbox {who} acknowledges writes and ignores them",
     Kind.WALLBOX_REBOOTED: "wallbox {who} reboots to full current",
     Kind.REGISTERS_LOST: "wallbox {who} forgets its limit",
+    Kind.PHASES_STUCK: "wallbox {who} says that it switches its phases and does not",
     Kind.CURRENTS_STALE: "wallbox {who} reports stale currents",
     Kind.CAR_GHOST: "wallbox {who} reports its car for ever",
     Kind.CAR_OVERDRAWS: "car {who} draws {amount:g} times its offer",

@@ -37,7 +37,10 @@ ON_CHARGERS: Final = (
     Kind.CAR_STUBBORN,
     Kind.CAR_GONE,
 )
-ON_SITE: Final = tuple(kind for kind in Kind if kind not in {*ON_PROCESSES, *ON_MESSAGES, *ON_CHARGERS})
+ON_SWITCHES: Final = (Kind.PHASES_STUCK,)
+"""Only where phases are switched, which no random home does."""
+
+ON_SITE: Final = tuple(kind for kind in Kind if kind not in {*ON_PROCESSES, *ON_MESSAGES, *ON_CHARGERS, *ON_SWITCHES})
 
 LASTS_S: Final = {
     Kind.FROZEN: (1, 30),

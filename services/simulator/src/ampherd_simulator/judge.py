@@ -58,7 +58,9 @@ HIDING: Final = frozenset(
 )
 """What keeps a wallbox from being commanded, or raises its offer behind everybody's back."""
 
-LYING: Final = frozenset({Kind.METER_SIGN_WRONG, Kind.CURRENTS_STALE, Kind.CAR_GHOST, Kind.LINK_PREVIOUS})
+LYING: Final = frozenset(
+    {Kind.METER_SIGN_WRONG, Kind.CURRENTS_STALE, Kind.CAR_GHOST, Kind.LINK_PREVIOUS, Kind.PHASES_STUCK}
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from ampherd_core.messages import IecState
 from ampherd_simulator.charger import SimulatedCharger
 from ampherd_simulator.faults import METER, Fault, Kind
 from ampherd_simulator.virtual_meter import VirtualMeter
+from ampherd_simulator.wallboxes.edgetech import Edgetech
 
 if TYPE_CHECKING:
     from ampherd_simulator.world import World
@@ -141,6 +142,12 @@ def _lose_registers(world: World, fault: Fault) -> None:
     _charger(world, fault).wallbox.forget_limit()
 
 
+def _stick(world: World, fault: Fault) -> None:
+    wallbox = _charger(world, fault).wallbox
+    if isinstance(wallbox, Edgetech):
+        wallbox.is_switch_stuck = fault.ends_s > world.now_s
+
+
 def _overdraw(world: World, fault: Fault) -> None:
     car = _charger(world, fault).car
     factor = fault.amount if fault.ends_s > world.now_s else car.nature.overdraw_factor
@@ -194,6 +201,7 @@ _BEGINS: Final[Mapping[Kind, Callable[[World, Fault], None]]] = {
     Kind.CAR_GHOST: _box_switch("has_ghost_car", is_on=True),
     Kind.WALLBOX_REBOOTED: _reboot,
     Kind.REGISTERS_LOST: _lose_registers,
+    Kind.PHASES_STUCK: _stick,
     Kind.CAR_OVERDRAWS: _overdraw,
     Kind.CAR_SLOW: _slow_car,
     Kind.CAR_STUBBORN: _stubborn,
@@ -211,6 +219,7 @@ _ENDS: Final[Mapping[Kind, Callable[[World, Fault], None]]] = {
     Kind.METER_SIGN_WRONG: _wrong_sign,
     Kind.METER_SLOW: _slow_meter,
     Kind.WRITES_IGNORED: _box_switch("ignores_writes", is_on=False),
+    Kind.PHASES_STUCK: _stick,
     Kind.CURRENTS_STALE: _box_switch("has_stale_currents", is_on=False),
     Kind.CAR_GHOST: _box_switch("has_ghost_car", is_on=False),
     Kind.CAR_OVERDRAWS: _overdraw,

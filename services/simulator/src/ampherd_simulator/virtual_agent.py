@@ -133,10 +133,13 @@ class VirtualAgent(VirtualProcess):
     def _write(self, order: Order, now_s: float) -> bool:
         clock_s = self.clock_s(now_s)
         self._is_moved = True
-        self.changes += 1
-        self.written_a = order.offer_a
         try:
-            self._link.write(order.offer_a, now_s)
+            if order.phases is None:
+                self.changes += 1
+                self.written_a = order.offer_a
+                self._link.write(order.offer_a, now_s)
+            else:
+                self._link.switch(order.phases, now_s)
         except RefusedError:
             pass
         except AgentError as err:
@@ -161,4 +164,4 @@ def _is_news(told: ChargerState, state: ChargerState) -> bool:
 
 
 def _loud(state: ChargerState) -> tuple[object, ...]:
-    return state.link, state.iec_state, state.offer_a, state.applied, state.is_fallback, state.error
+    return state.link, state.iec_state, state.offer_a, state.phases, state.applied, state.is_fallback, state.error

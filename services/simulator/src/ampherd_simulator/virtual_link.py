@@ -7,7 +7,8 @@ from collections.abc import Coroutine, Sequence
 from typing import Final, TypeVar
 
 from ampherd_charger_agent.drivers import DRIVERS
-from ampherd_charger_agent.wallbox import GarbledError, NoAnswerError, Snapshot
+from ampherd_charger_agent.wallbox import GarbledError, NoAnswerError, PhaseSwitcher, Snapshot
+from ampherd_core.phases import PhaseCount
 from ampherd_core.policy import DriverName
 
 from ampherd_simulator.charger import SimulatedCharger
@@ -115,6 +116,12 @@ class VirtualLink:
         self._registers.now_s = now_s
         _now(self._driver.write(offer_a))
 
+    def switch(self, phases: PhaseCount, now_s: float) -> None:
+        """Connect so many phases from the next start on; raises AgentError."""
+        self._registers.now_s = now_s
+        if isinstance(self._driver, PhaseSwitcher):
+            _now(self._driver.switch(phases))
+
     def _short_cut(self, wallbox: Edgetech, now_s: float, clock_s: float) -> Snapshot:
         """The same snapshot without the registers: this wallbox is read in every step."""
         sensors = wallbox.sensors
@@ -124,6 +131,7 @@ class VirtualLink:
             read_at_s=clock_s,
             drawn_a=sensors.drawn_a,
             max_a=wallbox.most_a,
+            phases=wallbox.set_phases,
             resolution_a=1.0,
             voltage_v=self._voltage_v,
             session_wh=sensors.session_wh,

@@ -64,7 +64,7 @@ function Numbers({ car }) {
   const isCharging = state.iec_state === "C" || state.iec_state === "D";
   return html`<dl class="numbers ${isCharging ? "" : "is-idle"}">
     <div class="main"><dt>${drawn === undefined ? "Offered" : "Takes"}</dt><dd>${amps(drawn ?? state.offer_a)}<small> A</small></dd></div>
-    <div><dt>Offered</dt><dd>${amps(state.offer_a)}<small> A</small></dd></div>
+    <div><dt>Offered</dt><dd>${amps(state.offer_a)}<small> A${car.switches_phases && state.phases ? ` × ${state.phases}` : ""}</small></dd></div>
     <div><dt>Power</dt><dd>${state.power_w === undefined ? "–" : html`${kilo(state.power_w)}<small> kW</small>`}</dd></div>
     <div><dt>Session</dt><dd>${state.session_wh === undefined ? "–" : html`${number(state.session_wh / 1000, 1)}<small> kWh</small>`}</dd></div>
     ${isCharging && html`<div class="bar" aria-hidden="true"><span style=${{ width: `${Math.min(100, (100 * (drawn ?? state.offer_a ?? 0)) / car.max_a)}%` }}></span></div>`}

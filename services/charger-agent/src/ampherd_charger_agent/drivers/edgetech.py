@@ -16,9 +16,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from ampherd_core.messages import IecState
-from ampherd_core.phases import ZERO, Phases
+from ampherd_core.phases import ZERO, PhaseCount, Phases
 
-from ampherd_charger_agent.wallbox import Capabilities, GarbledError, Registers, Snapshot, high_byte, low_byte
+from ampherd_charger_agent.wallbox import (
+    Capabilities,
+    GarbledError,
+    RefusedError,
+    Registers,
+    Snapshot,
+    high_byte,
+    low_byte,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +48,11 @@ MEASURES: Final = Block(0x0105, 10)
 
 MAX_CURRENT: Final = 0x0201
 """Whole A, the same in both bytes: low is the limit, high the limit of the next second. 0 pauses."""
+
+SETTINGS: Final = 0x0204
+"""Bits: the phases from the next start on, and how the wallbox guards itself, which must stay as it is."""
+
+_THREE_PHASES: Final = 0x0001
 
 _STATES: Final = {
     0: IecState.F,
@@ -74,7 +87,7 @@ _MS_PER_S: Final = 1000
 
 
 class Edgetech:
-    """Speaks whole amps; reads in three requests."""
+    """Speaks whole amps; reads in four requests."""
 
     def __init__(self, registers: Registers) -> None:
         self._registers = registers
@@ -89,6 +102,7 @@ class Edgetech:
         status = await self._registers.read_input(STATUS.address, STATUS.count)
         measures = await self._registers.read_input(MEASURES.address, MEASURES.count)
         uptime = await self._registers.read_input(UPTIME.address, UPTIME.count)
+        phases = await self._phases()
         if low_byte(status[1]) not in _STATES:
             raise GarbledError(f"the wallbox says that its state is {low_byte(status[1])}")
         state, errors = _STATES[low_byte(status[1])], high_byte(status[1])
@@ -100,6 +114,7 @@ class Edgetech:
             read_at_s=now_s,
             drawn_a=drawn_a,
             max_a=_max_a(low_byte(status[0]), measures[7]),
+            phases=phases,
             resolution_a=1.0,
             voltage_v=voltage_v,
             power_w=_power_w(drawn_a, voltage_v),
@@ -114,6 +129,27 @@ class Edgetech:
         """Whole A, rounded down; 0 pauses."""
         amps = math.floor(offer_a)
         await self._registers.write(MAX_CURRENT, amps << 8 | amps)
+
+    async def switch(self, phases: PhaseCount) -> None:
+        """One bit of the settings, and never while it offers current: it may have restarted since it was read.
+
+        Nothing is saved: a restart of the wallbox brings back what was.
+        """
+        status = await self._registers.read_input(STATUS.address, STATUS.count)
+        if high_byte(status[0]):
+            return
+        settings = (await self._registers.read_holding(SETTINGS, 1))[0]
+        switched = settings | _THREE_PHASES if phases == 3 else settings & ~_THREE_PHASES
+        if switched != settings:
+            await self._registers.write(SETTINGS, switched)
+
+    async def _phases(self) -> PhaseCount | None:
+        """None where the wallbox does not tell its settings."""
+        try:
+            settings = (await self._registers.read_holding(SETTINGS, 1))[0]
+        except RefusedError:
+            return None
+        return 3 if settings & _THREE_PHASES else 1
 
 
 def _drawn_a(measures: Sequence[int], state: IecState, errors: int) -> Phases:

@@ -2,7 +2,10 @@
 
 No watchdog: the last commanded current stays. Some input registers act when they are read; `actions` counts every such
 read, whether or not the magic number let it through. What it does with a remote current of 1 to 5 A is unknown; here
-it pauses.
+it pauses. Whether settings are kept without a save is unknown; here a restart brings back what was saved.
+
+The phases' bit (0x0204) counts from the next start on. `switched_under_load` counts its changes behind a closed
+contactor: what that does to a car is not for us to find out.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ampherd_core.messages import IecState
-from ampherd_core.phases import Phases
+from ampherd_core.phases import PhaseCount, Phases
 from ampherd_core.units import MIN_OFFER_A
 
 from ampherd_simulator.wallboxes.pdu import (
@@ -95,6 +98,9 @@ class Edgetech:
         self.error_bits = 0
         self.settings = dict.fromkeys(SETTINGS, 0) | {0x0200: unit, 0x0204: THREE_PHASE_BIT, 0x0208: 3000, 0x0209: 500}
         self.terminals = 3
+        self.is_switch_stuck = False
+        self.switched_under_load = 0
+        self._saved = dict(self.settings)
         self._car = IecState.A
         self._has_changed_state = False
         self._contactor = Contactor()
@@ -117,6 +123,11 @@ class Edgetech:
     def most_a(self) -> float:
         """The most that board and cable allow, A."""
         return min(self._board_a, self.traits.cable_a)
+
+    @property
+    def set_phases(self) -> PhaseCount:
+        """What the settings say; it holds from the next start on."""
+        return 3 if self.settings[0x0204] & THREE_PHASE_BIT else 1
 
     def uptime_s(self, now_s: float) -> float:
         """Time since it booted, s."""
@@ -156,18 +167,19 @@ class Edgetech:
                 self.sensors.session_wh = 0.0
             self._car = car
         self._contactor.step(now_s, car, self.offer_a)
-        if not self.is_closed:
-            self.terminals = 3 if self.settings[0x0204] & THREE_PHASE_BIT else 1
+        if not self.is_closed and not self.is_switch_stuck:
+            self.terminals = self.set_phases
 
     def sense(self, drawn_a: Phases, energy_wh: float) -> None:
         """Its own current sensors."""
         self.sensors.take(drawn_a, energy_wh)
 
     def reboot(self, now_s: float) -> None:
-        """The remote limit is gone: 16 or 32 A by the jumper, and the clock begins anew."""
+        """The remote limit is gone: 16 or 32 A by the jumper; the phases are as saved, and the clock begins anew."""
         self._contactor = Contactor()
         self._booted_s = now_s
         self._deaf_until_s = now_s + BOOT_S
+        self.settings[0x0204] = self._saved[0x0204]
         self._remote_a = self._coming_a = float(self._board_a)
 
     def forget_limit(self) -> None:
@@ -209,6 +221,8 @@ class Edgetech:
     def _write(self, address: int, value: int, now_s: float) -> None:
         if address not in SETTINGS:
             raise RefusedError(Refusal.ADDRESS)
+        if address == 0x0204 and self.is_closed and (value ^ self.settings[address]) & THREE_PHASE_BIT:
+            self.switched_under_load += 1
         self.settings[address] = value
         if address == 0x0200:
             self.unit = low_byte(value)
@@ -223,6 +237,8 @@ class Edgetech:
             return NOT_CONFIGURED
         if ACTIONS[address] in {"restart", "quiet_reset"}:
             self.reboot(now_s)
+        elif ACTIONS[address] == "save":
+            self._saved = dict(self.settings)
         elif ACTIONS[address] == "factory_default":
             self.settings |= {0x0200: FACTORY_UNIT, 0x0204: THREE_PHASE_BIT}
             self.unit = FACTORY_UNIT
