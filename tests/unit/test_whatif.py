@@ -170,6 +170,19 @@ def test_a_date_is_meant_once(tmp_path: Path, policy: Policy) -> None:
     assert found["guest"].visits == (VisitPart(arrives_s=HOUR_S),)
 
 
+def test_a_visit_that_is_under_way_begins_with_the_day_and_one_that_is_over_does_not(
+    tmp_path: Path, policy: Policy
+) -> None:
+    text = """\
+garage: {visits: [{arrives: 2026-06-01T11:00, leaves: "15:00"}]}
+guest: {visits: [{arrives: 2026-06-01T09:00, leaves: 2026-06-01T11:00}]}
+"""
+    found = cars(tmp_path, policy, text, a_day())
+
+    assert found["garage"].visits == (VisitPart(arrives_s=0, leaves_s=3 * HOUR_S),)
+    assert found["guest"].is_away
+
+
 def test_without_a_file_every_charger_gets_a_car_at_six(policy: Policy) -> None:
     found = cars_of(None, policy, a_day())
 

@@ -121,9 +121,36 @@ def schema() -> None:
 
 
 @app.command()
+def export(
+    site: SiteArgument = Path("site.yaml"),
+    *,
+    out: Annotated[Path, typer.Option(help="the recording of house and sun, CSV")] = Path("house.csv"),
+    cars: Annotated[Path | None, typer.Option(help="the timetable of the cars, YAML")] = None,
+    begins: Annotated[
+        str | None, typer.Option("--from", help="2026-06-01 or 2026-06-01T18:00 [default: the last hours]")
+    ] = None,
+    hours: Annotated[float, typer.Option(help="how long")] = 24.0,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+) -> None:
+    """Write hours of the history to files that `ampherd simulate` reads, to keep or to edit."""
+    from ampherd_embedded.export import ExportError
+    from ampherd_embedded.export import export as write
+
+    try:
+        notes = write(site, data_dir, begins=begins, hours=hours, out=out, cars=cars)
+    except ExportError as err:
+        typer.echo(str(err), err=True)
+        raise typer.Exit(1) from err
+    if notes:
+        typer.echo(notes)
+
+
+@app.command()
 def simulate(
     site: SiteArgument = Path("site.yaml"),
     *,
+    history: Annotated[bool, typer.Option(help="house, sun and cars as they were, out of the history")] = False,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
     house: Annotated[
         Path | None, typer.Option(help="recorded house, CSV; docs/simulate.md has the columns [default: made up]")
     ] = None,
@@ -153,6 +180,7 @@ def simulate(
     raise typer.Exit(
         run_simulation(
             policies=(site, *(compare or ())),
+            history_dir=data_dir if history else None,
             house=house,
             house_line=house_line,
             solar=solar,

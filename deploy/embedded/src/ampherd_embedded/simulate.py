@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TextIO, TypedDict, Unpack
 
@@ -10,13 +12,17 @@ from ampherd_core.phases import LINES, Line
 from ampherd_core.policy_fault import PolicyError
 from ampherd_simulator.errors import SimulatorError
 from ampherd_simulator.whatif.answer import Answer, answer
+from ampherd_simulator.whatif.day import HOURS
 from ampherd_simulator.whatif.request import Request, RequestError
+
+from ampherd_embedded.export import ExportError, export
 
 
 class Options(TypedDict):
     """The command line as it was typed; `Request` says what each means."""
 
     policies: tuple[Path, ...]
+    history_dir: Path | None
     house: Path | None
     house_line: Line
     solar: str | None
@@ -36,13 +42,29 @@ class Options(TypedDict):
 def run_simulation(**options: Unpack[Options]) -> int:
     """Simulate, print the report and write the files; the exit code."""
     try:
-        found = answer(_request(options), _show_progress if sys.stderr.isatty() else None)
+        with tempfile.TemporaryDirectory(prefix="ampherd-") as folder:
+            request = _with_history(_request(options), options["history_dir"], Path(folder))
+            found = answer(request, _show_progress if sys.stderr.isatty() else None)
         _write(options["json_file"], options["html_file"], found)
-    except (PolicyError, SimulatorError, OSError) as err:
+    except (PolicyError, SimulatorError, ExportError, OSError) as err:
         sys.stderr.write(f"{err}\n")
         return 1
     sys.stdout.write(found.as_text() + "\n")
     return 0
+
+
+def _with_history(request: Request, data_dir: Path | None, folder: Path) -> Request:
+    """The same request for the day as it was: the recording and, unless others are named, its cars."""
+    if data_dir is None:
+        return request
+    if request.house is not None:
+        raise RequestError("--history and --house: give one of them")
+    house, cars = folder / "history.csv", folder / "cars.yaml"
+    hours = HOURS if request.hours is None else request.hours
+    notes = export(request.policies[0], data_dir, begins=request.begins, hours=hours, out=house, cars=cars)
+    if notes:
+        sys.stderr.write(f"{notes}\n")
+    return replace(request, house=house, cars=request.cars or cars, begins=None, hours=None)
 
 
 def _request(options: Options) -> Request:

@@ -111,22 +111,25 @@ def _car(guest: Guest, day: Day, zone: ZoneInfo) -> CarPart:
 
 
 def _visits(guest: Guest, day: Day, zone: ZoneInfo) -> Iterator[VisitPart]:
+    """Those of the day; one that is under way when it begins, begins with it."""
     for call in guest.visits:
         for arrives in _times(call.arrives, day, zone):
             leaves = None if call.leaves is None else moment(call.leaves, zone, arrives + timedelta(seconds=1))
+            if leaves is not None and arrives < leaves <= day.starts_at:
+                continue
             yield VisitPart(
-                arrives_s=(arrives - day.starts_at).total_seconds(),
+                arrives_s=max(0.0, (arrives - day.starts_at).total_seconds()),
                 leaves_s=None if leaves is None else max(0.0, (leaves - day.starts_at).total_seconds()),
                 wants_wh=None if call.wants_kwh is None else call.wants_kwh * 1_000,
             )
 
 
 def _times(written: str, day: Day, zone: ZoneInfo) -> Iterator[datetime]:
-    """Every moment of the day (or days) that `written` means."""
+    """Every moment that `written` means: each day of the simulated ones, or the one that it names."""
     clock = time_of_day(written)
     if clock is None:
         at = moment(written, zone, day.starts_at)
-        if day.starts_at <= at < day.ends_at:
+        if at < day.ends_at:
             yield at
         return
     at = on_day(day.starts_at.astimezone(zone).date(), clock, zone, day.starts_at)
