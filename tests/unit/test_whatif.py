@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from ampherd_core.phases import Line
-from ampherd_core.policy import Policy
+from ampherd_core.policy import Policy, Site
 from ampherd_core.policy_file import parse_policy
 from ampherd_simulator.errors import SimulatorError
 from ampherd_simulator.scenario import CarPart, HousePart, VisitPart
+from ampherd_simulator.whatif.chart import Chart, Curve, Mark
 from ampherd_simulator.whatif.day import Day, plan_day
 from ampherd_simulator.whatif.prices import read_prices
 from ampherd_simulator.whatif.request import Request
@@ -162,6 +165,17 @@ def test_a_time_of_day_is_meant_every_day_and_a_car_may_leave_on_the_next(tmp_pa
     assert found["guest"].is_away
 
 
+def test_a_car_comes_by_the_clock_when_the_clocks_are_put_back(tmp_path: Path, policy: Policy) -> None:
+    zone = ZoneInfo("Europe/Amsterdam")
+    there = policy.model_copy(update={"site": Site(timezone=zone.key)})
+    day = Day(datetime(2026, 10, 24, 12, tzinfo=zone), 48, HousePart(), "house")
+
+    found = cars(tmp_path, there, "garage: {visits: [{arrives: 18:00, leaves: 19:00}]}\n", day)
+
+    assert [visit.arrives_s / HOUR_S for visit in found["garage"].visits] == [6, 31]
+    assert day.ends_at.hour == 11
+
+
 def test_a_date_is_meant_once(tmp_path: Path, policy: Policy) -> None:
     text = "guest:\n  visits:\n    - arrives: 2026-06-01T13:00\n    - arrives: 2026-07-01T13:00\n"
 
@@ -239,3 +253,25 @@ def test_prices_of_a_day_without_a_date_begin_at_midnight_and_may_tell_what_expo
         for at_s in (0, 7 * HOUR_S, 86_399, 86_400)
     ]
     assert found == [(0.2, 0.1), (0.4, -0.1), (0.4, -0.1), (0.2, 0.1)]
+
+
+@pytest.mark.parametrize(
+    ("starts", "hours", "labels"),
+    [
+        ("2026-06-01T17:20", 2, ["18:00", "19:00"]),
+        ("2026-06-01T12:00", 24, [f"{hour % 24:02}:00" for hour in range(12, 38, 2)]),
+        ("2026-06-01T12:00", 72, ["12:00", "18:00", "02 Jun", "06:00", "12:00", "18:00"]),
+        ("2026-06-01T00:00", 168, [f"0{day} Jun" for day in range(1, 9)]),
+    ],
+)
+def test_a_chart_names_round_hours_and_as_many_as_fit(starts: str, hours: float, labels: list[str]) -> None:
+    chart = Chart("A", [Curve("L1", "line0", [0.0, 5.0, 5.0, 9.0])], [Mark("rating", 25)])
+
+    picture = chart.as_svg(a_day(starts, hours))
+
+    assert re.findall(r'hour"[^>]*>([^<]+)<', picture)[: len(labels)] == labels
+    assert re.findall(r'scale"[^>]*>([^<]+)<', picture) == ["0", "5", "10", "15", "20", "25", "30 A"]
+
+
+def test_a_chart_of_nothing_is_a_picture_all_the_same() -> None:
+    assert Chart("kW", [Curve("house", "house", [0.0, 0.0])]).as_svg(a_day()).startswith("<svg")

@@ -32,7 +32,6 @@ class Curve:
     colour: str
     values: Sequence[float]
     base: Sequence[float] | None = None
-    is_stepped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +114,7 @@ def _hours(day: Day, height: int) -> list[str]:
     parts = []
     while at <= day.ends_at:
         if at >= day.starts_at and (at.hour % every == 0 if every < HOURS_BETWEEN[-2] else at.hour == 0):
-            share = (at - day.starts_at).total_seconds() / (day.hours * HOUR_S)
+            share = day.second_of(at) / (day.hours * HOUR_S)
             x = LEFT + share * (WIDTH - LEFT - RIGHT)
             text = f"{at:%H:%M}" if at.hour or day.hours <= HOURS_BETWEEN[-3] else f"{at:%d %b}"
             parts.append(f'<path class="grid" d="M{x:.1f},{TOP}V{height - BOTTOM}"/>')
@@ -126,22 +125,26 @@ def _hours(day: Day, height: int) -> list[str]:
 
 
 def _shape(curve: Curve, scale: _Scale) -> str:
-    points = _points(curve.values, scale, is_stepped=curve.is_stepped)
+    points = _points(curve.values, scale)
     if curve.base is None:
         return f'<path class="curve {curve.colour}" d="M{" ".join(points)}"/>'
-    below = _points(curve.base, scale, is_stepped=curve.is_stepped)[::-1]
+    below = _points(curve.base, scale)[::-1]
     return f'<path class="area {curve.colour}" d="M{" ".join([*points, *below])}Z"/>'
 
 
-def _points(values: Sequence[float], scale: _Scale, *, is_stepped: bool) -> list[str]:
+def _points(values: Sequence[float], scale: _Scale) -> list[str]:
+    """Steps: each value holds until the next; a corner only where it changes visibly."""
     wide = (WIDTH - LEFT - RIGHT) / len(values)
-    points = []
+    points: list[str] = []
+    before = ""
     for place, value in enumerate(values):
-        x, y = LEFT + place * wide, scale.y(value)
-        if is_stepped:
-            points += [f"{x:.1f},{y:.1f}", f"{x + wide:.1f},{y:.1f}"]
+        x, y = LEFT + place * wide, f"{scale.y(value):.1f}"
+        if y == before:
+            points.pop()
         else:
-            points.append(f"{x + wide / 2:.1f},{y:.1f}")
+            points.append(f"{x:.1f},{y}")
+        points.append(f"{x + wide:.1f},{y}")
+        before = y
     return points
 
 

@@ -36,7 +36,11 @@ class Day:
     @property
     def ends_at(self) -> datetime:
         """The end, by the clock."""
-        return self.starts_at + timedelta(hours=self.hours)
+        return datetime.fromtimestamp(self.starts_at.timestamp() + self.hours * HOUR_S, self.starts_at.tzinfo)
+
+    def second_of(self, at: datetime) -> float:
+        """How long after the beginning that moment is, s; clocks may be put back in between."""
+        return at.timestamp() - self.starts_at.timestamp()
 
 
 def plan_day(request: Request, policy: Policy) -> Day:

@@ -118,8 +118,8 @@ def _visits(guest: Guest, day: Day, zone: ZoneInfo) -> Iterator[VisitPart]:
             if leaves is not None and arrives < leaves <= day.starts_at:
                 continue
             yield VisitPart(
-                arrives_s=max(0.0, (arrives - day.starts_at).total_seconds()),
-                leaves_s=None if leaves is None else max(0.0, (leaves - day.starts_at).total_seconds()),
+                arrives_s=max(0.0, day.second_of(arrives)),
+                leaves_s=None if leaves is None else max(0.0, day.second_of(leaves)),
                 wants_wh=None if call.wants_kwh is None else call.wants_kwh * 1_000,
             )
 

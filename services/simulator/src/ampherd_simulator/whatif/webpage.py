@@ -63,10 +63,7 @@ def _table(table: Table) -> str:
 def _charts(study: Study) -> Iterator[tuple[str, str, Chart]]:
     yield "Power", "The house, the cars on top of it, and the sun.", _power(study)
     connection, traces = study.policy.connection, study.traces
-    lines = [
-        Curve(str(line), f"line{line.place}", traces.line_a[line.place], is_stepped=True)
-        for line in LINES[: connection.phases]
-    ]
+    lines = [Curve(str(line), f"line{line.place}", traces.line_a[line.place]) for line in LINES[: connection.phases]]
     rating = Mark(f"rating {connection.rating_a:g} A", connection.rating_a)
     yield (
         "Mains current",
@@ -74,21 +71,21 @@ def _charts(study: Study) -> Iterator[tuple[str, str, Chart]]:
         Chart("A", lines, [rating]),
     )
     for place, (charger_id, car) in enumerate(traces.cars.items()):
-        drawn = Curve("drawn", _car_colour(place), car.drawn_a, [0.0] * len(car.drawn_a), is_stepped=True)
-        offered = Curve("offered", "offer", car.offer_a, is_stepped=True)
+        drawn = Curve("drawn", _car_colour(place), car.drawn_a, [0.0] * len(car.drawn_a))
+        offered = Curve("offered", "offer", car.offer_a)
         yield f"Car at {charger_id}", "Current per phase.", Chart("A", [drawn, offered], height=130)
 
 
 def _power(study: Study) -> Chart:
     traces = study.traces
     below = [watts / KILO for watts in traces.house_w]
-    curves = [Curve("house", "house", below, [0.0] * len(below), is_stepped=True)]
+    curves = [Curve("house", "house", below, [0.0] * len(below))]
     for place, (charger_id, car) in enumerate(traces.cars.items()):
         top = [base + watts / KILO for base, watts in zip(below, car.power_w, strict=True)]
-        curves.append(Curve(charger_id, _car_colour(place), top, below, is_stepped=True))
+        curves.append(Curve(charger_id, _car_colour(place), top, below))
         below = top
     if any(traces.solar_w):
-        curves.append(Curve("sun", "sun", [watts / KILO for watts in traces.solar_w], is_stepped=True))
+        curves.append(Curve("sun", "sun", [watts / KILO for watts in traces.solar_w]))
     return Chart("kW", curves, height=260)
 
 
