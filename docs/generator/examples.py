@@ -124,7 +124,9 @@ _DECISION: Final = Decision(
 
 _SERVICE_STATUS: Final = ServiceStatus(service="balancer", is_online=True, version="0.1.0", since=_AT)
 
-_SET_RESULT: Final = SetResult(is_accepted=False, error="mode: 'turbo' is not a mode; use one of off, fast")
+_SET_RESULT: Final = SetResult(
+    is_accepted=False, error="mode: 'turbo' is not a mode; use one of off, fast, solar, min_solar"
+)
 
 _EVENT: Final = Event(
     at=_AT,

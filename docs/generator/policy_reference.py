@@ -10,6 +10,7 @@ from ampherd_core.policy import Charger, Circuit, Connection, DriverName, Meter,
 from ampherd_core.policy_file import PolicyError, parse_policy
 from ampherd_core.policy_limits import TIME_OF_DAY, Limits, OperatorCap, QuarterPeak, Window
 from ampherd_core.policy_section import Section
+from ampherd_core.policy_solar import Solar, SolarBattery
 from pydantic_core import PydanticUndefined
 
 from generator.schemas import Json, JsonObject, schema_of
@@ -40,9 +41,11 @@ _SECTIONS: Final[tuple[tuple[str, type[Section], str], ...]] = (
     ("limits.operator", OperatorCap, "The network operator's signal (Germany, §14a EnWG)."),
     ("limits.windows.<id>", Window, "A power cap by time of day, in the site's time zone."),
     ("timings", Timings, "How long things take. The defaults suit most homes. May be left out."),
+    ("solar", Solar, "How the modes `solar` and `min_solar` follow the sun: [solar.md](solar.md). May be left out."),
+    ("solar.battery", SolarBattery, "A home battery's place in the order. May be left out."),
 )
 
-_UNITS: Final = {"_a": "A", "_s": "s", "_v": "V", "_w": "W"}
+_UNITS: Final = {"_a": "A", "_s": "s", "_v": "V", "_w": "W", "_wh": "Wh", "_percent": "%"}
 
 _MISTAKES: Final = (
     ("    limit_a: 24 ", "    limit_a: 24 A "),

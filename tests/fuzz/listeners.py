@@ -83,13 +83,13 @@ class BalancerListener:
         if core is None:
             return None
         desks = [(d.granted_a, d.wishes, d.state and d.state.stamp) for d in core.desks.values()]
-        return desks, [m.heard_s for m in core.meters.values()], len(core.side_readings), self.service._highest_epoch
+        return desks, [m.heard_s for m in core.meters.values()], len(core.sides), self.service._highest_epoch
 
     def check(self, *, is_thorough: bool) -> None:
         core = self.service._core
         if core is None:
             return
-        promise(len(core.side_readings) <= len(core.policy.meters), "readings of strangers pile up")
+        promise(len(core.sides) <= len(core.policy.meters), "readings of strangers pile up")
         for desk in core.desks.values():
             least_a, most_a = desk.charger.min_a, desk.charger.max_a
             promise(desk.granted_a == 0 or least_a - 1e-6 <= desk.granted_a <= most_a + 1e-6, "a grant beyond bounds")

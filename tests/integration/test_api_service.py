@@ -67,7 +67,7 @@ async def test_live_picture_settings_and_refusals(site: Site) -> None:
             ("guest", "priority", "2"),
         ]
 
-        refused = await writer.post("/api/chargers/garage/mode", json={"value": "solar"})
+        refused = await writer.post("/api/chargers/garage/mode", json={"value": "turbo"})
         assert (refused.status_code, refused.json()["message"]) == (422, REFUSED)
 
         metrics = (await reader.get("/metrics")).text

@@ -34,7 +34,7 @@ from ampherd_core.policy import Policy
 from ampherd_core.topics import ANY, Topics
 
 LIMIT_A = 24.0
-REFUSED = "Solar modes are not supported yet; choose fast or off."
+REFUSED = "mode: 'turbo' is not a mode; use one of off, fast, solar, min_solar"
 
 _CARS: dict[str, tuple[IecState, float, str, str]] = {
     "carport-left": (IecState.C, 9.0, "phase-limit", "Shares what L2 has left with Carport right: 9 A each."),
@@ -195,6 +195,8 @@ class MakeBelieve:
             grid_w=sum(grid) * 230,
             house_a=house,
             drawn_a=drawn,
+            surplus_w=1840,
+            sun_cars_w=1794,
             limits=(limit,),
             limited_by="L2 of the mains decides how much the cars may have.",
         )
@@ -206,7 +208,7 @@ class MakeBelieve:
         self.settings.append((charger, setting, value))
         if self.is_mute:
             return
-        is_refused = self.refuses_all or value in {"solar", "min_solar"}
+        is_refused = self.refuses_all or value == "turbo"
         if setting == "mode" and not is_refused:
             self.modes[charger] = Mode(value)
         result = SetResult(is_accepted=not is_refused, error=REFUSED if is_refused else None)

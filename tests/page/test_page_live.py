@@ -99,7 +99,18 @@ async def test_a_mode_button_asks_on_the_bus_and_shows_the_answer(shown: Shown) 
     await site.speak()
     await expect(garage.get_by_role("button", name="Off")).to_have_attribute("aria-pressed", "true")
     await expect(garage.locator(".why")).to_contain_text("Switched off by you.")
-    await expect(garage.get_by_role("button", name="Sun", exact=True)).to_be_disabled()
+
+
+async def test_a_car_on_sun_shows_what_the_sun_leaves(shown: Shown) -> None:
+    page, _, site = shown
+    garage = page.locator(card(page, "Garage"))
+    await expect(page.locator(".power")).not_to_contain_text("Surplus")
+    await garage.get_by_role("button", name="Sun", exact=True).click()
+    await expect(garage.locator(".answer")).to_have_text("Done.")
+    assert site.settings == [("garage", "mode", "solar")]
+    await site.speak()
+    await expect(garage.get_by_role("button", name="Sun", exact=True)).to_have_attribute("aria-pressed", "true")
+    await expect(page.locator(".power")).to_contain_text("Surplus1.8 kW")
 
 
 async def test_a_refusal_is_shown_in_the_balancers_words(shown: Shown) -> None:

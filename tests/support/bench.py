@@ -35,6 +35,8 @@ REACTS_WITHIN_S = 2.0
 
 Kind = Literal["state", "grant", "reading"]
 House = Callable[[float], Phases]
+Power = Callable[[float], float | None]
+"""What a meter beside the wires shows, W; None while it is silent."""
 Post = Callable[[Kind], Sequence[float]]
 """The delays (s) after which a message arrives; none: it is lost, two: it is doubled."""
 
@@ -218,6 +220,8 @@ class Bench:
         self.policy, self.house, self.post = policy, house, post
         self.whole_amps, self.meter_every_s, self.step_s = whole_amps, meter_every_s, step_s
         self.circuits: dict[str, House] = {}
+        self.sides: dict[str, Power] = {}
+        self.soc_percent: float | None = None
         self.cars = {car.id: car for car in cars}
         for car in cars:
             charger = policy.chargers[car.id]
@@ -327,6 +331,13 @@ class Bench:
             below = {c: car for c, car in self.cars.items() if circuit_id in self.policy.circuits_above(c)}
             sample = self._reading(meter, MeterRole.CIRCUIT, self._load(other, below))
             self._mail("reading", lambda sample=sample: self.balancer.hear_reading(sample, self.now_s))  # type: ignore[misc]
+        for meter, power in self.sides.items():
+            power_w = power(self.t)
+            if power_w is not None:
+                shown = self._reading(meter, self.policy.meters[meter].role, ZERO).model_copy(
+                    update={"phases": (None, None, None), "power_w": power_w, "soc_percent": self.soc_percent}
+                )
+                self._mail("reading", lambda shown=shown: self.balancer.hear_reading(shown, self.now_s))  # type: ignore[misc]
 
     def _load(self, other: House, cars: Mapping[str, Car]) -> Phases:
         total = other(self.t)

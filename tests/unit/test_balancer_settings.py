@@ -18,6 +18,8 @@ CHARGER = policy_of({"a": {"min_a": 8, "max_a": 16}}).chargers["a"]
     ("setting", "payload", "expected"),
     [
         ("mode", b"fast", Change("mode", Mode.FAST)),
+        ("mode", b"solar", Change("mode", Mode.SOLAR)),
+        ("mode", b"min_solar", Change("mode", Mode.MIN_SOLAR)),
         ("mode", b'"off"', Change("mode", Mode.OFF)),
         ("mode", b" off\n", Change("mode", Mode.OFF)),
         ("mode", b'{"value": "fast"}', Change("mode", Mode.FAST)),
@@ -47,8 +49,6 @@ def test_understands(setting: str, payload: bytes, expected: Change) -> None:
         ("mode", b"turbo", "not a mode"),
         ("mode", b"FAST", "not a mode"),
         ("mode", b"1", "not a mode"),
-        ("mode", b"solar", "not supported yet"),
-        ("mode", b"min_solar", "not supported yet"),
         ("max_current", b"NaN", "not a plausible number"),
         ("max_current", b"Infinity", "not a plausible number"),
         ("max_current", b"1e999", "not a plausible number"),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ampherd_core.messages import SUPPORTED_MODES, Mode
+from ampherd_core.messages import Mode
 from ampherd_core.policy import Policy
 from ampherd_core.policy_check import check, warnings
 from ampherd_core.policy_file import MAX_BYTES, PolicyError, PolicyFault, PolicyWatch, load_policy, parse_policy
@@ -165,13 +165,13 @@ MISTAKES: dict[str, tuple[str, str, str, str, str, str]] = {
         "rtu does not fit",
         "serial:///",
     ),
-    "mode that is yet to come": (
-        "max_a: 16",
-        "max_a: 16\n    mode: solar",
-        "mode: solar",
-        "chargers.left.mode",
-        "not supported yet",
-        "off or fast",
+    "sun by a meter that is not there": (
+        "meters:",
+        "solar: {feed: generation}\nmeters:",
+        "solar:",
+        "solar.feed",
+        "no meter has the role solar",
+        "feed: grid",
     ),
     "no grid meter": ("role: grid", "role: solar", "meters:", "meters", "role grid", "role: grid"),
     "two grid meters": ("role: charger", "role: grid", "role: grid", "meters.bay.role", "already", "circuit"),
@@ -495,7 +495,7 @@ def test_the_example_that_users_start_from_runs() -> None:
     assert policy.connection.limit_a == 24
 
 
-@pytest.mark.parametrize("mode", SUPPORTED_MODES)
+@pytest.mark.parametrize("mode", Mode)
 def test_every_mode_is_a_plain_word_off_too(mode: Mode) -> None:
     policy = parse_policy(spoilt("max_a: 16", f"mode: {mode}").encode())
     assert policy.chargers["left"].mode is mode

@@ -102,6 +102,9 @@ class Reading(Message):
     energy_export_wh: Energy | None = Field(None, description="export counter, Wh")
     quarter_power_w: Power | None = Field(None, description="Belgian running quarter-hour demand 1-0:1.4.0, W")
     month_peak_w: Power | None = Field(None, description="Belgian month peak 1-0:1.6.0, W")
+    soc_percent: Annotated[float, Field(ge=0, le=100)] | None = Field(
+        None, description="state of charge of a battery, %"
+    )
 
 
 class Health(StrEnum):
@@ -237,9 +240,13 @@ class Mode(StrEnum):
     SOLAR = "solar"
     MIN_SOLAR = "min_solar"
 
+    @property
+    def follows_sun(self) -> bool:
+        """Whether surplus decides how much it charges."""
+        return self in _SUNNY
 
-SUPPORTED_MODES: Final = (Mode.OFF, Mode.FAST)
-"""The modes that the balancer acts on so far; the others have their place in its order."""
+
+_SUNNY: Final = frozenset({Mode.SOLAR, Mode.MIN_SOLAR})
 
 
 class Decision(Message):
@@ -293,6 +300,10 @@ class SiteState(Message):
     drawn_a: PerLine
     solar_w: Power | None = None
     battery_w: Power | None = None
+    surplus_w: Power | None = Field(
+        None, description="what the sun has left for cars in solar modes, below 0 where it has none, W"
+    )
+    sun_cars_w: Power | None = Field(None, description="what the cars in solar modes take, W")
     quarter_power_w: Power | None = None
     quarter: QuarterState | None = Field(None, description="null where the policy holds no quarter-hour's peak")
     limits: tuple[LimitState, ...] = ()

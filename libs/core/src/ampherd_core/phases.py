@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from enum import StrEnum
 from typing import Final, Literal, TypeAlias
 
@@ -38,6 +38,14 @@ def each(function: Callable[..., float], *quantities: Phases) -> Phases:
 def add(a: Phases, b: Phases) -> Phases:
     """Sum line by line."""
     return a[0] + b[0], a[1] + b[1], a[2] + b[2]
+
+
+def total(quantities: Iterable[Phases]) -> Phases:
+    """Sum of all, line by line; zero of none."""
+    found = ZERO
+    for quantity in quantities:
+        found = add(found, quantity)
+    return found
 
 
 def subtract(a: Phases, b: Phases) -> Phases:

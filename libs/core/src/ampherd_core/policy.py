@@ -18,6 +18,7 @@ from ampherd_core.messages import MAX_STALE_AFTER_S, Identifier, MeterRole, Mode
 from ampherd_core.phases import LINES, Line
 from ampherd_core.policy_limits import Limits
 from ampherd_core.policy_section import Section
+from ampherd_core.policy_solar import Solar
 
 CONNECTION: Final = "connection"
 """The id of the tree's root; no circuit may take it."""
@@ -261,6 +262,7 @@ class Policy(Section):
     )
     timings: Timings = Field(default_factory=Timings, description="delays and patience")
     limits: Limits = Field(default_factory=Limits, description="what tariff, network operator and rules ask")
+    solar: Solar = Field(default_factory=Solar, description="how the modes solar and min_solar follow the sun")
 
     @cached_property
     def grid_meter(self) -> str:

@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
-from ampherd_core.messages import SUPPORTED_MODES, MeterRole
+from ampherd_core.messages import MeterRole
 from ampherd_core.phases import LINES, ZERO, Line, add, on_lines
 from ampherd_core.policy import CONNECTION, Charger, Circuit, DriverName, Policy, Wiring
 from ampherd_core.policy_fault import Finding, Path
+from ampherd_core.policy_solar import Accounting, SolarFeed
 from ampherd_core.policy_wires import wires
 
 __all__ = ["Finding", "Path", "check", "warnings"]
@@ -30,6 +31,7 @@ def check(policy: Policy) -> tuple[Finding, ...]:
         *_meters(policy),
         *_chargers(policy),
         *_limits(policy),
+        *_sun(policy),
         *wires(policy),
     )
     return references or (*_circuit_meters(policy), *_fallbacks(policy))
@@ -135,9 +137,6 @@ def _chargers(policy: Policy) -> Iterator[Finding]:
     meters = Counter(charger.meter for charger in policy.chargers.values() if charger.meter)
     for charger_id, charger in policy.chargers.items():
         path: Path = ("chargers", charger_id)
-        if charger.mode not in SUPPORTED_MODES:
-            words = " or ".join(SUPPORTED_MODES)
-            yield Finding((*path, "mode"), f"{charger.mode} is not supported yet", f"use {words}")
         if charger.circuit != CONNECTION and charger.circuit not in policy.circuits:
             yield Finding((*path, "circuit"), f"there is no circuit {charger.circuit!r}", _one_of(policy.circuits))
         yield from _existing(policy, (*path, "lines"), charger.lines)
@@ -153,6 +152,15 @@ def _chargers(policy: Policy) -> Iterator[Finding]:
         if charger.meter is not None:
             yield from _named_meter(policy, path, charger.meter, MeterRole.CHARGER, meters[charger.meter])
             yield from _blind(policy, (*path, "meter"), charger.meter, charger.lines)
+
+
+def _sun(policy: Policy) -> Iterator[Finding]:
+    solar = policy.solar
+    roles = {meter.role for meter in policy.meters.values()}
+    if solar.feed is SolarFeed.GENERATION and MeterRole.SOLAR not in roles:
+        yield Finding(("solar", "feed"), "no meter has the role solar", "add one, or set feed: grid")
+    if solar.accounting is Accounting.PER_PHASE and policy.connection.wiring is Wiring.DELTA:
+        yield Finding(("solar", "accounting"), "without neutral no phase has a power of its own", "set accounting: net")
 
 
 def _amps(path: Path, charger: Charger) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 from ampherd_core.policy import Charger, Circuit, Connection, Meter, Policy, Site, Timings
 from ampherd_core.policy_limits import Limits, OperatorCap, QuarterPeak, Window
 from ampherd_core.policy_section import Section
+from ampherd_core.policy_solar import Solar, SolarBattery
 
 Path: TypeAlias = tuple[str | int, ...]
 """A field's place in the policy: names of sections and fields, numbers in lists."""
@@ -132,6 +133,8 @@ _SECTIONS: Final[dict[str, type[Section]]] = {
     "limits.quarter_peak": QuarterPeak,
     "limits.operator": OperatorCap,
     "limits.windows": Window,
+    "solar": Solar,
+    "solar.battery": SolarBattery,
 }
 
 

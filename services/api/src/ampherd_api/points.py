@@ -110,7 +110,13 @@ def _charger(state: ChargerState) -> dict[str, float | None]:
 
 def _site(site: SiteState) -> dict[str, float | None]:
     return (
-        {"grid_w": site.grid_w, "solar_w": site.solar_w, "battery_w": site.battery_w}
+        {
+            "grid_w": site.grid_w,
+            "solar_w": site.solar_w,
+            "battery_w": site.battery_w,
+            "surplus_w": site.surplus_w,
+            "sun_cars_w": site.sun_cars_w,
+        }
         | _lines("grid", site.grid_a)
         | _lines("house", site.house_a)
         | _lines("drawn", site.drawn_a)

@@ -10,14 +10,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from ampherd_core.messages import ChargerState, Grant, GrantId, MeterRole, Mode, Reading
-from ampherd_core.phases import LINES, ZERO, Line, Phases, add, on_lines
+from ampherd_core.phases import LINES, Line, Phases, on_lines, total
 from ampherd_core.policy import CONNECTION, Policy
 
 from ampherd_balancer.allocate import Allocation, Car, Limit, allocate, fits
 from ampherd_balancer.cap import Cap
 from ampherd_balancer.desk import Desk
 from ampherd_balancer.estimate import House, Interval
+from ampherd_balancer.feed import SideMeter
 from ampherd_balancer.fleet import fleet
+from ampherd_balancer.harvest import Harvest
 from ampherd_balancer.hearing import Sender
 from ampherd_balancer.metered import Metered
 from ampherd_balancer.outside import Outside
@@ -65,10 +67,11 @@ class Balancer:
         self._may_raise = False
         self.desks: dict[str, Desk] = {}
         self.meters: dict[str, Metered] = {}
-        self.side_readings: dict[str, Reading] = {}
+        self.sides: dict[str, SideMeter] = {}
         self.turns = Turns(policy.timings.turn_s)
         self.rest = Rest()
         self.outside = Outside(policy)
+        self.harvest = Harvest(policy)
         self.higher_epoch: int | None = None
         self.tree: tuple[Node, ...] = ()
         self._used: tuple[tuple[Line, ...], ...] | None = None
@@ -84,6 +87,7 @@ class Balancer:
         self.desks = {charger_id: self._desk(charger_id, now_s) for charger_id in policy.chargers}
         self.meters = {node.meter: self._metered(node, node.meter) for node in self.tree if node.meter is not None}
         self.outside.take_policy(policy)
+        self.harvest.take_policy(policy)
         if self.turns.turn_s != policy.timings.turn_s:
             self.turns = Turns(policy.timings.turn_s)
 
@@ -97,6 +101,7 @@ class Balancer:
             grid_w = power_w(reading, self.policy.connection.voltage_v)
             self.rest.note(now_s, grid_w, self.cars_w)
             self.outside.note(reading, grid_w, self.rest.power_w, min(metered.heard_s, now_s))
+            self.harvest.hear(reading, self.sides, self.desks.values(), now_s)
         return is_news
 
     @property
@@ -150,23 +155,23 @@ class Balancer:
             [node.id for node in self.tree if node.meter is not None and not self.meters[node.meter].is_fresh(now_s)]
         )
         rests = {node.id: self._rest(node, unseen, stuck_a, now_s) for node in self.tree}
+        wanting = [desk for desk in map(self.desks.__getitem__, stuck_a) if self._wants(desk, stale)]
+        if CONNECTION not in stale:
+            unlit = self.harvest.look(wanting, now_s)
+            wanting = [desk for desk in wanting if desk.id not in unlit]
         return Situation(
             is_grid_fresh=CONNECTION not in stale,
             is_fenced=self._is_fenced(strangers, unseen, now_s),
             stale_nodes=stale,
             overloaded=[node for node in self.tree if self._is_emergency(node)],
             commanded=frozenset(stuck_a),
-            wanting=frozenset([charger for charger in stuck_a if self._wants(self.desks[charger], stale)]),
+            wanting=frozenset([desk.id for desk in wanting]),
             stuck_a=stuck_a,
             rests=rests,
             bounds=self._bounds_of(stuck_a),
-            budgets=self._budgets(),
+            budgets=self.harvest.limits(wanting),
             caps=() if self.outside.is_quiet else self._caps(stuck_a, rests[CONNECTION], now_s),
         )
-
-    def _budgets(self) -> Sequence[Limit]:
-        """The limits that no wire sets, W."""
-        return ()
 
     def _caps(self, stuck_a: Mapping[str, float], rest: Interval, now_s: float) -> Sequence[Cap]:
         """The limits from outside, as they hold beside what grants cannot change."""
@@ -175,7 +180,7 @@ class Balancer:
 
     def _rest(self, node: Node, unseen: Mapping[str, Phases], stuck_a: Mapping[str, float], now_s: float) -> Interval:
         """What the node carries beside the current that grants can change now."""
-        hidden = _sum([load for charger, load in unseen.items() if charger in node.chargers])
+        hidden = total([load for charger, load in unseen.items() if charger in node.chargers])
         seen = [self.desks[charger] for charger in node.chargers if charger not in unseen]
         if node.meter is None:
             reserve = (node.reserve_a,) * 3
@@ -183,7 +188,7 @@ class Balancer:
         else:
             rest = self.meters[node.meter].house.interval([desk.trace for desk in seen], hidden, now_s)
         stuck = [on_lines(desk.lines, stuck_a[desk.id]) for desk in seen if stuck_a[desk.id]]
-        return rest.plus(_sum([hidden, *stuck]))
+        return rest.plus(total([hidden, *stuck]))
 
     def _bounds_of(self, commanded: Collection[str]) -> tuple[Bound, ...]:
         """Those of the chargers that can be commanded, found anew when their lines change; `rests` holds the others."""
@@ -224,10 +229,11 @@ class Balancer:
 
     def _car(self, desk: Desk, ranks: Mapping[str, int], now_s: float) -> Car:
         is_standby = desk.id not in ranks
+        starts_beside_sun = desk.mode is Mode.MIN_SOLAR and desk.granted_a == 0
         return Car(
             id=desk.id,
             min_a=desk.charger.min_a,
-            max_a=desk.charger.min_a if is_standby else desk.useful_a,
+            max_a=desk.charger.min_a if is_standby or starts_beside_sun else desk.useful_a,
             priority=desk.priority,
             rank=ranks.get(desk.id, 0),
             is_pinned=desk.is_pinned(now_s),
@@ -362,8 +368,7 @@ class Balancer:
             for desk in self.desks.values():
                 if desk.charger.meter == reading.meter:
                     desk.hear_meter(reading, now_s)
-        self.side_readings[reading.meter] = reading
-        return True
+        return self.sides.setdefault(reading.meter, SideMeter()).hear(reading, now_s)
 
     def _desk(self, charger_id: str, now_s: float) -> Desk:
         desk = self.desks.get(charger_id)
@@ -382,13 +387,6 @@ class Balancer:
     def _lines_below(self, node: Node) -> tuple[Line, ...]:
         used = {line for charger in node.chargers for line in self.policy.chargers[charger].lines}
         return tuple(line for line in LINES if line in used)
-
-
-def _sum(quantities: Sequence[Phases]) -> Phases:
-    total = ZERO
-    for quantity in quantities:
-        total = add(total, quantity)
-    return total
 
 
 def _floor(amps: float, desk: Desk) -> float:

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ampherd_core.messages import LinkHealth, Mode
 from ampherd_core.policy import CONNECTION
 
 from ampherd_balancer.allocate import OWN_MAXIMUM
 from ampherd_balancer.core import Balancer, Outcome
 from ampherd_balancer.desk import Desk
+from ampherd_balancer.explain_sun import explain_sun
+from ampherd_balancer.harvest import CODE as SUN
+from ampherd_balancer.reason import Reason
 
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """A code for programs, a sentence for people."""
-
-    code: str
-    sentence: str
+__all__ = ["Reason", "explain"]
 
 
 def explain(balancer: Balancer, outcome: Outcome, desk: Desk, now_s: float) -> Reason:
@@ -26,6 +21,7 @@ def explain(balancer: Balancer, outcome: Outcome, desk: Desk, now_s: float) -> R
         _out_of_reach(desk, now_s)
         or _out_of_order(outcome, balancer, desk)
         or _by_choice(desk)
+        or explain_sun(balancer, desk, now_s)
         or _waiting(balancer, outcome, desk, now_s)
         or _charging(balancer, outcome, desk, now_s)
     )
@@ -94,13 +90,20 @@ def _charging(balancer: Balancer, outcome: Outcome, desk: Desk, now_s: float) ->
         return Reason("rising", f"On its way up to {target_a:.1f} A.")
     code = outcome.target.limited_by.get(desk.id, OWN_MAXIMUM)
     if code != OWN_MAXIMUM:
-        shared = f"Limited by {_place(code)}, shared with the house and {_others(balancer, desk)}."
-        return _from_outside(balancer, outcome, code, now_s) or Reason(code, shared)
+        return _limited(balancer, outcome, desk, now_s)
     if desk.useful_a < desk.ceiling_a:
         return Reason(
             "car-takes-less", f"The car takes less than offered, so only {desk.useful_a:.1f} A are kept for it."
         )
     return Reason(OWN_MAXIMUM, f"Charging at its maximum of {desk.ceiling_a:g} A.")
+
+
+def _limited(balancer: Balancer, outcome: Outcome, desk: Desk, now_s: float) -> Reason:
+    code = outcome.target.limited_by[desk.id]
+    if code.startswith(SUN):
+        return Reason(code, f"Follows the sun, shared with {_others(balancer, desk)}.")
+    shared = f"Limited by {_place(code)}, shared with the house and {_others(balancer, desk)}."
+    return _from_outside(balancer, outcome, code, now_s) or Reason(code, shared)
 
 
 def _from_outside(balancer: Balancer, outcome: Outcome, code: str, now_s: float) -> Reason | None:
@@ -114,6 +117,8 @@ def _others(balancer: Balancer, desk: Desk) -> str:
 
 
 def _place(code: str) -> str:
+    if code.startswith(SUN):
+        return "the sun"
     node, _, line = code.rpartition("-")
     if line not in {"l1", "l2", "l3"}:
         return "the connection"

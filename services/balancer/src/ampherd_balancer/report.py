@@ -11,6 +11,7 @@ from ampherd_core.units import MAX_OFFER_A, MAX_PLAUSIBLE_A, MAX_PLAUSIBLE_W
 
 from ampherd_balancer.core import Balancer, Outcome
 from ampherd_balancer.explain import explain
+from ampherd_balancer.harvest import CODE as SUN
 from ampherd_balancer.outside import QUARTER
 
 
@@ -51,8 +52,10 @@ def site_state(balancer: Balancer, outcome: Outcome, now_s: float, at: datetime)
         grid_w=grid.power_w if grid is not None and is_fresh else None,
         house_a=_shown(subtract(current, drawn)) if current is not None else None,
         drawn_a=_shown(drawn),
-        solar_w=_side_power(balancer, MeterRole.SOLAR),
-        battery_w=_side_power(balancer, MeterRole.BATTERY),
+        solar_w=_side_power(balancer, MeterRole.SOLAR, now_s),
+        battery_w=_side_power(balancer, MeterRole.BATTERY, now_s),
+        surplus_w=_surplus(balancer) if is_fresh else None,
+        sun_cars_w=_clamped(round(balancer.harvest.cars_w, 1), MAX_PLAUSIBLE_W) if is_fresh else None,
         quarter_power_w=grid.quarter_power_w if grid is not None else None,
         quarter=_quarter_state(balancer, outcome),
         limits=tuple(_limit_states(balancer, outcome)),
@@ -120,6 +123,8 @@ def _sentence(balancer: Balancer, outcome: Outcome, now_s: float) -> str:
     if codes:
         lines = ", ".join(sorted(code.rpartition("-")[2].upper() for code in codes))
         return f"The connection limits on {lines}." + (f" {waiting} waiting." if waiting else "")
+    if any(code.startswith(SUN) for code in outcome.target.limited_by.values()):
+        return "The sun limits."
     return "Every car gets what it can take."
 
 
@@ -137,13 +142,18 @@ def _alarms(balancer: Balancer, now_s: float) -> tuple[str, ...]:
     return tuple(alarms)
 
 
-def _side_power(balancer: Balancer, role: MeterRole) -> float | None:
-    powers = [
-        reading.power_w
-        for reading in balancer.side_readings.values()
-        if reading.role is role and reading.power_w is not None
-    ]
-    return _clamped(sum(powers), MAX_PLAUSIBLE_W) if powers else None
+def _side_power(balancer: Balancer, role: MeterRole, now_s: float) -> float | None:
+    """What the meters with that role say, W; old is not zero."""
+    readings = [side.reading for side in balancer.sides.values() if side.is_fresh(now_s)]
+    powers = [reading.power_w for reading in readings if reading is not None and reading.role is role]
+    known = [power_w for power_w in powers if power_w is not None]
+    return _clamped(sum(known), MAX_PLAUSIBLE_W) if known else None
+
+
+def _surplus(balancer: Balancer) -> float | None:
+    """What the sun has left for cars in solar modes, W; None before it was seen."""
+    pools = balancer.harvest.sun.surplus.now
+    return _clamped(round(sum(pools), 1), MAX_PLAUSIBLE_W) if pools is not None else None
 
 
 def _currents(reading: Reading) -> Phases:

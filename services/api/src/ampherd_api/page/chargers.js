@@ -8,8 +8,8 @@ import { amps, countdown, kilo, number, STALE_S, stateOf } from "./words.js";
 const MODES = [
   { id: "off", name: "Off", hint: "Does not charge" },
   { id: "fast", name: "Fast", hint: "Charges with what the mains have left" },
-  { id: "min_solar", name: "Min + sun", hint: "Not available yet", isLater: true },
-  { id: "solar", name: "Sun", hint: "Not available yet", isLater: true },
+  { id: "min_solar", name: "Min + sun", hint: "Always its minimum, and more when the sun has more" },
+  { id: "solar", name: "Sun", hint: "Only with what the sun has left" },
 ];
 
 export function Chargers() {
@@ -82,7 +82,7 @@ function Modes({ car, ask }) {
   const chosen = car.decision?.mode;
   const mayWrite = role.value === "write";
   return html`<div class="modes" role="group" aria-label="Mode of ${car.name}">
-    ${MODES.map((mode) => html`<button type="button" key=${mode.id} aria-pressed=${mode.id === chosen} disabled=${mode.isLater || !mayWrite} title=${mayWrite ? mode.hint : "Log in with a token of scope write to change this"} onClick=${() => ask("mode", mode.id)}>${mode.name}</button>`)}
+    ${MODES.map((mode) => html`<button type="button" key=${mode.id} aria-pressed=${mode.id === chosen} disabled=${!mayWrite} title=${mayWrite ? mode.hint : "Log in with a token of scope write to change this"} onClick=${() => ask("mode", mode.id)}>${mode.name}</button>`)}
   </div>`;
 }
 

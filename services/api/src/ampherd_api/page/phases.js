@@ -3,6 +3,8 @@ import { html } from "./html.js";
 import { ageOf, chargers, site } from "./live.js";
 import { amps, kilo, LINES, STALE_S, age, sum } from "./words.js";
 
+const SUNNY = new Set(["solar", "min_solar"]);
+
 /** Room to the right of the limit, so that too much is seen as too much. */
 const BEYOND = 1.12;
 
@@ -30,11 +32,12 @@ export function Stale({ age: old }) {
 function Power({ state }) {
   const cars = Object.values(chargers.value);
   const carsW = cars.every((car) => car.state && car.state.power_w !== undefined) ? sum(cars.map((car) => car.state.power_w)) : undefined;
+  const isSunny = cars.some((car) => SUNNY.has(car.decision?.mode));
   const houseW = state.grid_w !== undefined && carsW !== undefined ? state.grid_w - carsW : undefined;
   const tile = (name, watts) => watts === undefined ? null : html`<div><dt>${name}</dt><dd>${kilo(watts)}<small> kW</small></dd></div>`;
   return html`<dl class="power">
     ${tile(state.grid_w < 0 ? "To the grid" : "From the grid", state.grid_w === undefined ? undefined : Math.abs(state.grid_w))}
-    ${tile("House", houseW)}${tile("Cars", carsW)}${tile("Solar", state.solar_w)}${tile("Battery", state.battery_w)}
+    ${tile("House", houseW)}${tile("Cars", carsW)}${tile("Solar", state.solar_w === undefined ? undefined : Math.abs(state.solar_w))}${tile("Surplus", isSunny ? state.surplus_w : undefined)}${tile("Battery", state.battery_w)}
   </dl>`;
 }
 
