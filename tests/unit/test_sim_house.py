@@ -61,6 +61,13 @@ def test_a_heat_pump_loads_all_lines_alike() -> None:
     assert {len({round(value, 6) for value in house.at(at_s)}) for at_s in range(0, 86_400, 60)} == {1}
 
 
+def test_a_house_of_one_phase_has_everything_on_it() -> None:
+    three, one = Household(5), Household(5, lines=(Line.L1,))
+
+    for at_s in range(0, 86_400, 600):
+        assert one.at(at_s) == pytest.approx((sum(three.at(at_s)), 0, 0))
+
+
 def test_the_time_of_day_of_the_start_shifts_the_day() -> None:
     assert Household(6).at(18 * 3_600) == Household(6, begins_at_s=18 * 3_600).at(0)
 

@@ -13,7 +13,7 @@ from ampherd_core.phases import Line
 from ampherd_core.policy import Policy, Site
 from ampherd_core.policy_file import parse_policy
 from ampherd_simulator.errors import SimulatorError
-from ampherd_simulator.scenario import CarPart, HousePart, VisitPart
+from ampherd_simulator.scenario import CarPart, HousePart, SolarPart, VisitPart
 from ampherd_simulator.whatif.chart import Chart, Curve, Mark
 from ampherd_simulator.whatif.day import Day, plan_day
 from ampherd_simulator.whatif.prices import read_prices
@@ -120,6 +120,22 @@ def test_a_recording_that_holds_the_sun_brings_it_along(tmp_path: Path, policy: 
 
     assert day.house.inverter is not None
     assert day.house.inverter.recording == path
+
+
+def test_a_site_of_one_phase_has_house_and_sun_on_it(tmp_path: Path, policy: Policy) -> None:
+    one_phase = policy.model_copy(update={"connection": policy.connection.model_copy(update={"phases": 1})})
+    made_up = plan_day(Request(policies=(SITE,), solar="2.3"), one_phase)
+    recorded = plan_day(
+        Request(policies=(SITE,), house=house(tmp_path), solar=str(sun(tmp_path, MIDNIGHT.timestamp()))), one_phase
+    )
+
+    assert made_up.house.phases == 1
+    assert made_up.house.solar == SolarPart(peak_a=10, lines=(Line.L1,))
+    assert recorded.house.inverter is not None
+    assert recorded.house.inverter.lines == (Line.L1,)
+    for wrong in (Request(policies=(SITE,), house_line=Line.L2), Request(policies=(SITE,), solar_lines=(Line.L3,))):
+        with pytest.raises(SimulatorError, match="the site has one phase"):
+            plan_day(wrong, one_phase)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from ampherd_core.phases import LINES
 from ampherd_core.policy import DriverName, Wiring
 
 from ampherd_simulator.cars import Car, CarTraits, Visit
@@ -138,6 +139,7 @@ def _bare_house(scenario: Scenario, starts_at: datetime) -> House:
     return Household(
         scenario.seed,
         tuple(APPLIANCES[name] for name in part.appliances),
+        LINES[: part.phases],
         base_a=part.base_a,
         liveliness=part.liveliness,
         begins_at_s=_time_of_day_s(scenario, starts_at),

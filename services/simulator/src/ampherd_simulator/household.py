@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
 
-from ampherd_core.phases import Line, Phases
+from ampherd_core.phases import LINES, Line, Phases
 
 from ampherd_simulator.house import Timeline
 
@@ -50,10 +50,14 @@ APPLIANCES: Final = {
 
 @dataclass(slots=True)
 class Household:
-    """A made-up house, the same for the same seed; `begins_at_s` is the time of day at `t_s` = 0."""
+    """A made-up house, the same for the same seed; `begins_at_s` is the time of day at `t_s` = 0.
+
+    What would be on a line that there is not, is on L1.
+    """
 
     seed: int
     appliances: tuple[Appliance, ...] = tuple(APPLIANCES.values())
+    lines: tuple[Line, ...] = LINES
     base_a: float = 0.8
     liveliness: float = 1.0
     begins_at_s: float = 0.0
@@ -80,7 +84,7 @@ class Household:
             for at_s, change_a in ((on_s, current_a), (off_s, -current_a)):
                 change = changes.setdefault(at_s, [0.0, 0.0, 0.0])
                 for line in lines:
-                    change[line.place] += change_a
+                    change[line.place if line in self.lines else 0] += change_a
         return _accumulate(changes)
 
     def _pulses(self, chance: random.Random) -> Iterator[tuple[float, float, tuple[Line, ...], float]]:

@@ -68,6 +68,7 @@ class HousePart(Part):
     for_s: Span | None = Field(None, description="then so much of it, again and again; null: all")
     constant_a: tuple[Amps, Amps, Amps] | None = Field(None, description="the same current for ever, A per line")
     appliances: tuple[str, ...] = Field(tuple(APPLIANCES), description="what a made-up house owns")
+    phases: Literal[1, 3] = Field(3, description="1: all that a made-up house owns is on L1")
     base_a: Annotated[float, Field(ge=0, le=50)] = Field(0.8, description="mean standing load, A per line")
     liveliness: Annotated[float, Field(ge=0, le=20)] = Field(1, description="factor on how often appliances run")
     solar: SolarPart | None = Field(None, description="a made-up inverter on the roof")

@@ -48,12 +48,14 @@ def plan_day(request: Request, policy: Policy) -> Day:
     zone = ZoneInfo(policy.site.timezone)
     if request.hours is not None and not 0 < request.hours <= 24 * 366:
         raise RequestError(f"--hours {request.hours:g}: should be more than 0, and a year at most")
+    if request.house_line not in policy.connection.lines:
+        raise RequestError(f"--house-line {request.house_line}: the site has one phase; leave it at L1")
     if request.house is None:
         starts_at = _time("--from", request.begins or MADE_UP_FROM, zone, _midnight(request, zone))
         return Day(
             starts_at,
             request.hours or HOURS,
-            _with_sun(HousePart(), request, policy, starts_at, request.hours or HOURS),
+            _with_sun(HousePart(phases=policy.connection.phases), request, policy, starts_at, request.hours or HOURS),
             f"a made-up house (seed {request.seed})",
         )
     window = _Window.of(request.house, _midnight(request, zone))
@@ -107,12 +109,14 @@ class _Window:
 
 
 def _with_sun(house: HousePart, request: Request, policy: Policy, starts_at: datetime, hours: float) -> HousePart:
+    lines = tuple(line for line in request.solar_lines if line in policy.connection.lines)
+    if not lines:
+        raise RequestError("--solar-lines: the site has one phase; leave it out, or write L1")
     path = _solar_file(request)
     if path is None:
         peak_w = _kilowatts(request.solar) * 1_000
         if not peak_w:
             return house
-        lines = tuple(line for line in request.solar_lines if line in policy.connection.lines)
         peak_a = peak_w * request.solar_scale / policy.connection.voltage_v / len(lines)
         return house.model_copy(update={"solar": SolarPart(peak_a=peak_a, lines=lines)})
     zone = ZoneInfo(policy.site.timezone)
@@ -122,7 +126,7 @@ def _with_sun(house: HousePart, request: Request, policy: Policy, starts_at: dat
         at = _time("--solar-from", request.solar_from, zone, window.begins)
     offset_s = window.offset_s("--solar-from", at, zone)
     window.hours("--hours", offset_s, hours)
-    inverter = InverterPart(recording=path, scale=request.solar_scale, lines=request.solar_lines, offset_s=offset_s)
+    inverter = InverterPart(recording=path, scale=request.solar_scale, lines=lines, offset_s=offset_s)
     return house.model_copy(update={"inverter": inverter})
 
 
