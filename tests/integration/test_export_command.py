@@ -23,6 +23,7 @@ connection: {rating_a: 25}
 meters:
   grid: {role: grid, driver: dsmr, source: "tcp://192.0.2.1:2001"}
   roof: {role: solar, driver: dsmr, source: "tcp://192.0.2.1:2002", lines: [L3]}
+  shed: {role: solar, driver: dsmr, source: "tcp://192.0.2.1:2003"}
 chargers:
   garage: {driver: edgetech, link: "tcp://192.0.2.2:502"}
   guest: {driver: smartevse-v2, link: "tcp://192.0.2.3:502"}
@@ -33,6 +34,8 @@ ARRIVES_S, CHARGES_S, LEAVES_S = 300, 600, 1_800
 DRAWN_A = 10.0
 HOUSE_A = (2.0, 3.0, 1.0)
 SUN_A = 4.0
+SHED_A = 1.0
+"""On each line; its meter gives the total only."""
 
 
 def ampherd(*arguments: str | Path) -> Result:
@@ -53,11 +56,12 @@ def lived() -> Iterator[Point]:
             "meter",
             {"meter": "grid", "role": "grid"},
             second,
-            current_l1_a=HOUSE_A[0] + drawn_a,
-            current_l2_a=HOUSE_A[1] + drawn_a,
-            current_l3_a=HOUSE_A[2] - SUN_A,
+            current_l1_a=HOUSE_A[0] + drawn_a - SHED_A,
+            current_l2_a=HOUSE_A[1] + drawn_a - SHED_A,
+            current_l3_a=HOUSE_A[2] - SUN_A - SHED_A,
         )
         yield point("meter", {"meter": "roof", "role": "solar"}, second, current_l3_a=-SUN_A, power_w=-SUN_A * 230)
+        yield point("meter", {"meter": "shed", "role": "solar"}, second, power_w=-3 * SHED_A * 230)
         yield point(
             "charger",
             {"charger": "garage"},
@@ -106,7 +110,7 @@ def test_house_sun_and_cars_come_out_of_the_history_apart(folder: Path) -> None:
     assert float(rows[0]["t_utc_s"]) == START.timestamp()
     house = {tuple(float(row[f"l{line}_a"]) for line in (1, 2, 3)) for row in rows}
     assert house == {HOUSE_A}
-    assert {tuple(row[f"pv_l{line}_a"] for line in (1, 2, 3)) for row in rows} == {("0", "0", "4")}
+    assert {tuple(row[f"pv_l{line}_a"] for line in (1, 2, 3)) for row in rows} == {("1", "1", "5")}
 
     cars = yaml.safe_load((folder / "cars.yaml").read_text())
     (visit,) = cars["garage"].pop("visits")
@@ -125,7 +129,7 @@ def test_a_day_that_was_is_simulated_in_one_go(folder: Path) -> None:
     assert result.exit_code == 0, result.output
     (report,) = json.loads((folder / "report.json").read_text())["policies"]
     assert report["cars"]["garage"]["energy_wh"] == pytest.approx(1_533, rel=0.02)
-    assert report["solar_wh"] == pytest.approx(SUN_A * 230 * LASTS_S / 3_600, rel=0.01)
+    assert report["solar_wh"] == pytest.approx((SUN_A + 3 * SHED_A) * 230 * LASTS_S / 3_600, rel=0.01)
     assert report["house_wh"] == pytest.approx(sum(HOUSE_A) * 230 * LASTS_S / 3_600, rel=0.01)
 
 

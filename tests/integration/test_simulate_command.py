@@ -71,6 +71,24 @@ def test_two_policies_stand_side_by_side_in_text_json_and_page(files: Path) -> N
     assert "<script" not in page
 
 
+def test_a_mode_of_the_policy_is_what_is_tried(files: Path) -> None:
+    one_phase = SITE.replace("MAX", "16, lines: [L1]")
+    (files / "fast.yaml").write_text(one_phase)
+    (files / "sunny.yaml").write_text(one_phase.replace("lines: [L1]", "lines: [L1], mode: solar"))
+    (files / "hungry.yaml").write_text(CARS.replace("0.5", "5"))
+
+    result = simulate(
+        "sunny.yaml", "--compare", "fast.yaml", "--house", "day.csv", "--cars", "hungry.yaml", "--solar-lines", "L1",
+        "--solar-scale", "2", "--json", "report.json",
+    )  # fmt: skip
+
+    assert result.exit_code == 0, result.output
+    sunny, fast = json.loads((files / "report.json").read_text())["policies"]
+    assert sunny["charged_wh"] > 500
+    assert sunny["caused_import_wh"] < 0.1 * sunny["charged_wh"]
+    assert fast["caused_import_wh"] > 0.2 * fast["charged_wh"]
+
+
 def test_the_same_question_gets_the_same_answer(files: Path) -> None:
     one, other = (
         simulate("site.yaml", "--hours", "0.3", "--from", "18:00", "--solar", "3", "--json", f"{number}.json")

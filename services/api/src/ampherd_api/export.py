@@ -19,11 +19,12 @@ from zoneinfo import ZoneInfo
 from ampherd_core.clock import utc_now
 from ampherd_core.history import History, HistoryError, Sample
 from ampherd_core.messages import MeterRole
+from ampherd_core.phases import LINES
 from ampherd_core.policy import Policy
 from ampherd_core.policy_file import PolicyError, load_policy
 
 from ampherd_api.history_open import open_history
-from ampherd_api.recorded_day import OLD_S, CarLog, ChargerCurves, Curve, Stretch, header, rows
+from ampherd_api.recorded_day import OLD_S, CarLog, ChargerCurves, Curve, Lines, Stretch, header, rows
 
 STRETCH: Final = timedelta(hours=1)
 """So much is held in memory at a time."""
@@ -80,11 +81,20 @@ class Reader:
         before = Span(span.start - timedelta(seconds=OLD_S), span.stop)
         return Stretch(
             grid_a,
-            await self._lines("meter", "current", {"role": str(MeterRole.SOLAR)}, before, step_s)
-            if self._solar
-            else None,
+            [await self._roof(meter, before, step_s) for meter in self._solar],
             {charger_id: await self._charger(charger_id, span, before, step_s) for charger_id in self._policy.chargers},
         )
+
+    async def _roof(self, meter: str, span: Span, step_s: float) -> Lines:
+        """A solar meter's currents; where it gives a total only, evenly on its lines."""
+        currents = await self._lines("meter", "current", {"meter": meter}, span, step_s)
+        if any(curve.times_s for curve in currents):
+            return currents
+        lines = self._policy.meters[meter].lines
+        factor = 1.0 / self._policy.connection.voltage_v / len(lines)
+        total = await self._curve("meter", "power_w", {"meter": meter}, span, step_s, factor)
+        one, two, three = (total if line in lines else Curve(()) for line in LINES)
+        return one, two, three
 
     async def _charger(self, charger_id: str, span: Span, before: Span, step_s: float) -> ChargerCurves:
         tags = {"charger": charger_id}
@@ -94,15 +104,15 @@ class Reader:
             is_connected=await self._curve("charger", "is_connected", tags, span, step_s),
         )
 
-    async def _lines(
-        self, measurement: str, name: str, tags: dict[str, str], span: Span, step_s: float
-    ) -> tuple[Curve, Curve, Curve]:
+    async def _lines(self, measurement: str, name: str, tags: dict[str, str], span: Span, step_s: float) -> Lines:
         one, two, three = [
             await self._curve(measurement, f"{name}_l{number}_a", tags, span, step_s) for number in (1, 2, 3)
         ]
         return one, two, three
 
-    async def _curve(self, measurement: str, name: str, tags: dict[str, str], span: Span, step_s: float) -> Curve:
+    async def _curve(
+        self, measurement: str, name: str, tags: dict[str, str], span: Span, step_s: float, factor: float = 1.0
+    ) -> Curve:
         samples: Sequence[Sample] = await self._history.read(
             measurement,
             name,
@@ -111,7 +121,7 @@ class Reader:
             stop=span.stop,
             step_s=step_s,
         )
-        return Curve(samples)
+        return Curve(samples, factor)
 
 
 async def export(

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from statistics import median
-from typing import Final
+from typing import Final, TypeAlias
 
 from ampherd_core.history import Sample
 
@@ -28,11 +28,11 @@ OWN_LIMIT_A: Final = 2.0
 
 
 class Curve:
-    """One series in its order; `at` is its last value, unless that is old."""
+    """One series in its order, times a factor; `at` is its last value, unless that is old."""
 
-    def __init__(self, samples: Sequence[Sample]) -> None:
+    def __init__(self, samples: Sequence[Sample], factor: float = 1.0) -> None:
         self.times_s = [sample.at.timestamp() for sample in samples]
-        self.values = [sample.mean for sample in samples]
+        self.values = [sample.mean * factor for sample in samples]
 
     def at(self, at_s: float) -> float | None:
         """The value of that moment, or None where nothing was said lately."""
@@ -40,21 +40,24 @@ class Curve:
         return self.values[place] if place >= 0 and at_s - self.times_s[place] <= OLD_S else None
 
 
+Lines: TypeAlias = tuple[Curve, Curve, Curve]
+
+
 @dataclass(frozen=True, slots=True)
 class ChargerCurves:
     """A charger: what its car drew per line (A), what it was offered (A), and whether a car was there."""
 
-    drawn_a: tuple[Curve, Curve, Curve]
+    drawn_a: Lines
     offer_a: Curve
     is_connected: Curve
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A stretch of history; `solar_a` (generation negative) is None where no meter sees the sun."""
+    """A stretch of history; `solar_a` (generation negative) has the lines of each meter that sees the sun."""
 
-    grid_a: tuple[Curve, Curve, Curve]
-    solar_a: tuple[Curve, Curve, Curve] | None
+    grid_a: Lines
+    solar_a: Sequence[Lines]
     chargers: Mapping[str, ChargerCurves]
 
 
@@ -81,21 +84,21 @@ def header(*, has_sun: bool) -> list[str]:
 def rows(stretch: Stretch) -> list[Row]:
     """A row for each moment at which the grid meter spoke."""
     times_s = sorted({at_s for curve in stretch.grid_a for at_s in curve.times_s})
-    drawn = [
-        [_sum([c.drawn_a[line] for c in stretch.chargers.values()], at_s) for line in range(3)] for at_s in times_s
-    ]
-    suns = [[_held(curve, at_s) for curve in stretch.solar_a] if stretch.solar_a else None for at_s in times_s]
+    drawn = [_amps([charger.drawn_a for charger in stretch.chargers.values()], at_s) for at_s in times_s]
+    suns = [_amps(stretch.solar_a, at_s) for at_s in times_s]
     houses = [
-        [
-            _held(stretch.grid_a[line], at_s) - drawn_a[line] - (sun[line] if sun is not None else 0.0)
-            for line in range(3)
-        ]
-        for at_s, drawn_a, sun in zip(times_s, drawn, suns, strict=True)
+        [grid - cars - sun for grid, cars, sun in zip(_amps([stretch.grid_a], at_s), drawn_a, sun_a, strict=True)]
+        for at_s, drawn_a, sun_a in zip(times_s, drawn, suns, strict=True)
     ]
     return [
-        Row(at_s, house_a, [-amps for amps in sun] if sun is not None else None)
-        for at_s, house_a, sun in zip(times_s, _steadied(houses, drawn), suns, strict=True)
+        Row(at_s, house_a, [-amps for amps in sun_a] if stretch.solar_a else None)
+        for at_s, house_a, sun_a in zip(times_s, _steadied(houses, drawn), suns, strict=True)
     ]
+
+
+def _amps(sources: Sequence[Lines], at_s: float) -> list[float]:
+    """The sum of all sources, line by line, A."""
+    return [sum(_held(source[line], at_s) for source in sources) for line in range(3)]
 
 
 def _steadied(houses: Sequence[Sequence[float]], drawn: Sequence[Sequence[float]]) -> Iterator[Sequence[float]]:
@@ -115,10 +118,6 @@ def _steadied(houses: Sequence[Sequence[float]], drawn: Sequence[Sequence[float]
 
 def _held(curve: Curve, at_s: float) -> float:
     return curve.at(at_s) or 0.0
-
-
-def _sum(curves: Sequence[Curve], at_s: float) -> float:
-    return sum(_held(curve, at_s) for curve in curves)
 
 
 @dataclass(slots=True)
