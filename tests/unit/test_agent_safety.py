@@ -405,6 +405,18 @@ class TestTheWallbox:
         assert world.state.pending_a == 7.0
         assert world.state.applied is None, "6 A stand, and 7 A are on their way"
 
+    def test_orders_of_a_slow_one_are_pending_until_a_read_must_show_them(self) -> None:
+        world = World(settle_s=6.0, is_deaf=True, offer_a=10.0)
+        world.tick()
+        for offer_a in (0.0, 16.0):
+            world.grant(offer_a)
+            assert world.tick() is not None
+        assert (world.state.pending_least_a, world.state.pending_a) == (0.0, 16.0)
+        world.now_s += 6.0
+        assert (world.state.pending_least_a, world.state.pending_a) == (0.0, 16.0), "nobody has looked yet"
+        world.tick()
+        assert (world.state.pending_least_a, world.state.pending_a) == (None, None)
+
     def test_a_read_that_began_before_the_write_confirms_nothing(self) -> None:
         world = World(offer_a=10.0)
         world.tick()

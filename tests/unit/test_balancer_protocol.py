@@ -171,6 +171,16 @@ def test_an_order_under_way_stays_booked_when_its_lease_lapses() -> None:
     assert book.booked_a(10.1, is_reachable=True) == 16
 
 
+def test_a_car_may_have_stopped_for_an_order_that_does_not_show_yet() -> None:
+    """A slow wallbox at 16 A: its agent fell back to 0 A, then got 16 A anew. Both writes are too new to be read."""
+    book = Book(fallback_a=0, most_a=16, car_lag_s=6)
+    said = state("a", 0.0, 16, None, session="one")
+    book.heard(said.model_copy(update={"pending_a": 16.0, "pending_least_a": 0.0}), None, 0.0)
+    assert (book.surely_offered_a, book.offered_a) == (0, 16)
+    book.heard(said, None, 8.0)
+    assert (book.surely_offered_a, book.offered_a) == (16, 16)
+
+
 def test_a_new_reign_that_is_not_heard_yet_does_not_undo_a_cut() -> None:
     """0 s: its grant of what a has, 12 A, is lost. 0.5 s: the old leader lowers a to 0, and gives the current away.
 

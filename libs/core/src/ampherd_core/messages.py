@@ -206,7 +206,10 @@ class ChargerState(Message):
     link: LinkHealth
     iec_state: IecState | None = Field(None, description="null until the wallbox was read")
     offer_a: Offer | None = Field(None, description="the offer read back from the wallbox, A; null until read")
-    pending_a: Offer | None = Field(None, description="an order that a slow wallbox may yet take, A; null when none is")
+    pending_a: Offer | None = Field(
+        None, description="the highest order that a slow wallbox may yet take, A; null when none is"
+    )
+    pending_least_a: Offer | None = Field(None, description="the lowest of these orders, A")
     drawn_a: PerLine | None = Field(
         None, description="what the car draws per line of the site, A; null without a meter"
     )

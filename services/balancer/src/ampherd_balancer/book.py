@@ -5,6 +5,7 @@ Only a confirmed lower offer frees current, and only once the car has followed i
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -40,7 +41,8 @@ class Book:
         self._release: _Release | None = None
         self._raised_s = float("-inf")
         self.drawn_a = 0.0
-        self._pending_a: float | None = None
+        self._pending_a = 0.0
+        self._pending_least_a = math.inf
         self.is_metered = False
 
     def granted(self, grant: Grant) -> None:
@@ -53,7 +55,8 @@ class Book:
     def heard(self, state: ChargerState, drawn_a: float | None, now_s: float) -> None:
         """A fresh state; `drawn_a` is the most on any line, None where nothing measures it."""
         overtaken_a = self._drop_overtaken(state) if self._outstanding else 0.0
-        self._pending_a = state.pending_a
+        self._pending_a = state.pending_a or 0.0
+        self._pending_least_a = state.pending_least_a if state.pending_least_a is not None else math.inf
         self.is_metered = drawn_a is not None
         self.drawn_a = drawn_a or 0.0
         if state.applied is not None and state.link is LinkHealth.OK:
@@ -94,13 +97,12 @@ class Book:
     @property
     def offered_a(self) -> float:
         """The most that the wallbox may offer now, A: confirmed, ordered and not taken yet, or granted."""
-        return max([self.confirmed_a or 0.0, self._pending_a or 0.0, *[grant.offer_a for grant in self._outstanding]])
+        return max([self.confirmed_a or 0.0, self._pending_a, *[grant.offer_a for grant in self._outstanding]])
 
     @property
     def surely_offered_a(self) -> float:
         """The least that the wallbox may offer now by its agent's own orders, A; a grant may lower it yet."""
-        confirmed_a = self.confirmed_a or 0.0
-        return confirmed_a if self._pending_a is None else min(confirmed_a, self._pending_a)
+        return min(self.confirmed_a or 0.0, self._pending_least_a)
 
     def booked_a(self, now_s: float, *, is_reachable: bool) -> float:
         """The commitment, A per phase, on every line that the charger uses."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -114,11 +115,10 @@ class Orders:
         """The write is over, maybe long after the order was given: only from now on must it show."""
         self._await(order, now_s)
 
-    def pending_a(self, now_s: float) -> float | None:
-        """The highest order of those that may not show yet, A; None for a wallbox that shows them at once."""
-        while self._written and now_s >= self._written[0][0] + self._settle_s:
-            self._written.popleft()
-        return max([offer_a for _, offer_a in self._written]) if self._written else None
+    @property
+    def pending_a(self) -> Sequence[float]:
+        """The orders that may not have shown in what was read last, A; none for a wallbox that shows them at once."""
+        return [offer_a for _, offer_a in self._written]
 
     def standing_a(self, seen: Snapshot | None) -> float | None:
         """The least that the wallbox may offer now, A: what was read, or an order under way; None if never read."""
@@ -129,6 +129,8 @@ class Orders:
 
     def judge(self, seen: Snapshot) -> bool:
         """Hold the order against a later read; True when the wallbox just turned out to be deaf."""
+        while self._written and seen.read_at_s >= self._written[0][0] + self._settle_s:
+            self._written.popleft()
         order = self._order
         if order is None or seen.read_at_s < self._written_s:
             return False

@@ -175,6 +175,7 @@ class SafetyLoop:
     def state(self, now_s: float, at: datetime, counters: Mapping[str, int]) -> ChargerState:
         """The message for the bus, stamped with `now_s`; the car's values are unknown while the link is lost."""
         seen, live = self._snapshot, self._reachable
+        pending_a = self._orders.pending_a
         return ChargerState(
             charger=self._lease.charger_id,
             stamp=Stamp(session=self._lease.session, at_s=now_s),
@@ -182,7 +183,8 @@ class SafetyLoop:
             link=self._link,
             iec_state=seen.iec_state if seen else None,
             offer_a=seen.offer_a if seen else None,
-            pending_a=self._orders.pending_a(now_s),
+            pending_a=max(pending_a, default=None),
+            pending_least_a=min(pending_a, default=None),
             drawn_a=drawn_on_site_lines(live.drawn_a, self._charger.lines) if live else None,
             max_a=seen.max_a if seen else None,
             phases=live.phases if live and not self._switch.is_under_way else None,
