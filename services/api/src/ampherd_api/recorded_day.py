@@ -22,7 +22,7 @@ SMOOTHED: Final = 5
 and so many rows before and after, the median of its neighbours stands for it."""
 
 FLOWS_A: Final = 1.0
-LEAST_WH: Final = 100.0
+LEAST_WH: Final = 20.0
 OWN_LIMIT_A: Final = 2.0
 """A car that never came so near to its offer has a lower maximum of its own."""
 

@@ -76,4 +76,4 @@ def _telling(progress: Progress, name: str) -> Callable[[float], None]:
 
 
 def _written(day: Day) -> str:
-    return f"{day.starts_at:%Y-%m-%d %H:%M} to {day.ends_at:%Y-%m-%d %H:%M} ({day.hours:g} h)"
+    return f"{day.starts_at:%Y-%m-%d %H:%M} to {day.ends_at:%Y-%m-%d %H:%M} ({day.hours:.4g} h)"
