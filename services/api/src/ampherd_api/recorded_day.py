@@ -24,7 +24,8 @@ and so many rows before and after, the median of its neighbours stands for it.""
 FLOWS_A: Final = 1.0
 LEAST_WH: Final = 20.0
 OWN_LIMIT_A: Final = 2.0
-"""A car that never came so near to its offer has a lower maximum of its own."""
+OWN_LIMIT_S: Final = 300.0
+"""A car that leaves so much of its offer for so long has a lower maximum of its own."""
 
 
 class Curve:
@@ -142,7 +143,7 @@ class CarLog:
         self._before_s: float | None = None
         self._is_metered = False
         self._lines: set[int] = set()
-        self._most_drawn_a = self._most_offered_a = 0.0
+        self._most_drawn_a = self._modest_s = 0.0
 
     def take(self, curves: ChargerCurves) -> None:
         """The next stretch."""
@@ -163,7 +164,7 @@ class CarLog:
         lines = [f"{charger_id}:"]
         if self._lines:
             lines.append(f"  phases: {len(self._lines)}")
-        if self._most_drawn_a and self._most_drawn_a < self._most_offered_a - OWN_LIMIT_A:
+        if self._modest_s >= OWN_LIMIT_S:
             lines.append(f"  max_a: {max(6, math.ceil(self._most_drawn_a))}")
         return [*lines, "  visits:", *map(_call, visits)]
 
@@ -182,7 +183,8 @@ class CarLog:
         visit.taken_wh += sum(amps) * self._voltage_v * gap_s / 3_600
         self._lines |= {line for line, value in enumerate(amps) if value > FLOWS_A}
         self._most_drawn_a = max(self._most_drawn_a, *amps)
-        self._most_offered_a = max(self._most_offered_a, _held(curves.offer_a, at_s))
+        if FLOWS_A < max(amps) < _held(curves.offer_a, at_s) - OWN_LIMIT_A:
+            self._modest_s += gap_s
 
 
 def _call(visit: _Visit) -> str:
