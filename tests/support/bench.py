@@ -105,6 +105,7 @@ class Car:
     changes: list[tuple[float, float]] = field(default_factory=list)
     lines: tuple[Line, ...] = LINES
     is_delta: bool = False
+    wired: tuple[Line, ...] | None = None
     fallback_a: float = 0.0
     served_ah: float = 0.0
     _heard: GrantId | None = None
@@ -176,7 +177,12 @@ class Car:
     @property
     def drawn(self) -> Phases:
         """What it draws from the site's lines."""
-        return on_lines(self.uses or self.lines, self.drawn_a)
+        return on_lines(self.wired or self.uses or self.lines, self.drawn_a)
+
+    @property
+    def shown(self) -> Phases:
+        """What its wallbox shows, on the lines that the policy believes in; in delta wiring the one current, once."""
+        return on_lines(self.lines[:1] if self.is_delta else self.uses or self.lines, self.drawn_a)
 
     @property
     def iec_state(self) -> IecState:
@@ -186,7 +192,6 @@ class Car:
 
     def state(self, now_s: float) -> ChargerState:
         """What the agent says now."""
-        shown = on_lines(self.lines[:1], self.drawn_a) if self.is_delta else self.drawn
         return ChargerState(
             charger=self.id,
             stamp=Stamp(session=self.session, at_s=now_s),
@@ -194,7 +199,7 @@ class Car:
             link=LinkHealth.LOST if self.is_link_lost else LinkHealth.OK,
             iec_state=self.iec_state,
             offer_a=self.offer_a,
-            drawn_a=shown if self.is_metered else None,
+            drawn_a=self.shown if self.is_metered else None,
             max_a=self.told_max_a,
             resolution_a=self.step_a,
             needs_standby=self.needs_standby,
@@ -232,7 +237,7 @@ class Bench:
         self.balancer = Balancer(policy, epoch=1, now_s=self.now_s)
         self.is_meter_on = True
         self.voltage_v: float | None = None
-        self.checks_overload = True
+        self.checks_overload = self.checks_promises = True
         self.grid: list[Phases] = []
         self.decisions: list[tuple[float, Outcome]] = []
         self._post_box: list[tuple[float, int, Callable[[], object], Grant | None]] = []
@@ -297,7 +302,8 @@ class Bench:
         for grant in outcome.grants:
             self._check_minimum(grant)
             self._send(grant)
-        self._check_promises()
+        if self.checks_promises:
+            self._check_promises()
         self._deliver(self.now_s)
         for car in self.cars.values():
             if car.step(self.now_s):

@@ -16,6 +16,7 @@ from ampherd_core.policy import CONNECTION, Policy
 from ampherd_balancer.allocate import Allocation, Car, Limit, allocate, fits
 from ampherd_balancer.cap import Cap
 from ampherd_balancer.desk import Desk
+from ampherd_balancer.doubt import Doubt
 from ampherd_balancer.estimate import House, Interval
 from ampherd_balancer.feed import SideMeter
 from ampherd_balancer.fleet import fleet
@@ -155,7 +156,9 @@ class Balancer:
             [node.id for node in self.tree if node.meter is not None and not self.meters[node.meter].is_fresh(now_s)]
         )
         rests = {node.id: self._rest(node, unseen, stuck_a, now_s) for node in self.tree}
-        wanting = [desk for desk in map(self.desks.__getitem__, stuck_a) if self._wants(desk, stale)]
+        doubted = self._doubted(stale, now_s)
+        wanting = [self.desks[charger] for charger in stuck_a if charger not in doubted]
+        wanting = [desk for desk in wanting if self._wants(desk, stale)]
         if CONNECTION not in stale:
             unlit = self.harvest.look(wanting, now_s)
             wanting = [desk for desk in wanting if desk.id not in unlit]
@@ -163,6 +166,7 @@ class Balancer:
             is_grid_fresh=CONNECTION not in stale,
             is_fenced=self._is_fenced(strangers, unseen, now_s),
             stale_nodes=stale,
+            doubted=doubted,
             overloaded=[node for node in self.tree if self._is_emergency(node)],
             commanded=frozenset(stuck_a),
             wanting=frozenset([desk.id for desk in wanting]),
@@ -323,6 +327,16 @@ class Balancer:
         below = (desk for desk in self.desks.values() if not stale.isdisjoint(self.policy.circuits_above(desk.id)))
         return {desk.id: desk.charger.fallback_a for desk in below}
 
+    def _doubted(self, stale: Collection[str], now_s: float) -> frozenset[str]:
+        """The chargers below a node of which a line is over its limit by cars that should not load it."""
+        found: set[str] = set()
+        for node in self.tree:
+            if node.meter is not None and node.id not in stale:
+                drawn = total([self.desks[charger].trace.latest for charger in node.chargers])
+                if self.meters[node.meter].is_doubted(node.limit_a, drawn, now_s):
+                    found.update(node.chargers)
+        return frozenset(found)
+
     def _is_emergency(self, node: Node) -> bool:
         load = self.meters[node.meter].house.load if node.meter is not None else None
         return load is not None and max(load) > EMERGENCY_RATIO * node.limit_a
@@ -381,6 +395,7 @@ class Balancer:
         hold_s = self.policy.timings.hold_s
         metered = self.meters.get(meter) or Metered((), House(hold_s), Sender())
         metered.house.hold_for(hold_s)
+        metered.doubt = Doubt()
         metered.lines = self.policy.connection.lines if node.id == CONNECTION else self._lines_below(node)
         return metered
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ampherd_core.messages import Reading
 from ampherd_core.phases import Line, Phases
 
+from ampherd_balancer.doubt import Doubt
 from ampherd_balancer.estimate import House
 from ampherd_balancer.hearing import Sender
 
 
 @dataclass(slots=True)
 class Metered:
-    """The lines that the node must guard, its house, and whether its meter is fresh."""
+    """The lines that the node must guard, its house, whether its meter is fresh, and whether its wiring is in doubt."""
 
     lines: tuple[Line, ...]
     house: House
@@ -22,6 +23,7 @@ class Metered:
     heard_s: float = float("-inf")
     valid_for_s: float = 0.0
     reading: Reading | None = None
+    doubt: Doubt = field(default_factory=Doubt)
 
     def hear(self, reading: Reading, now_s: float) -> bool:
         """Take in a sample; False when it is old, repeated or lacks a line that must be guarded."""
@@ -32,6 +34,12 @@ class Metered:
         self.heard_s, self.valid_for_s, self.reading = at_s, reading.valid_for_s, reading
         self.house.note(min(at_s, now_s), load, reading.interval_s)
         return True
+
+    def is_doubted(self, limit_a: float, drawn: Phases, now_s: float) -> bool:
+        """Whether the chargers below, which take `drawn` by the policy (A per line), must stand still."""
+        if self.reading is None or self.house.load is None:
+            return False
+        return self.doubt.look(self.house.load, limit_a, drawn, self.reading.interval_s, now_s)
 
     def is_fresh(self, now_s: float) -> bool:
         """Whether the newest sample still counts."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from ampherd_core.messages import Decision, LimitState, MeterRole, QuarterState, Reading, SiteState
-from ampherd_core.phases import ZERO, Phases, add, each, subtract
+from ampherd_core.phases import LINES, ZERO, Phases, add, each, subtract
 from ampherd_core.policy import CONNECTION
 from ampherd_core.units import MAX_OFFER_A, MAX_PLAUSIBLE_A, MAX_PLAUSIBLE_W
 
@@ -128,6 +129,16 @@ def _sentence(balancer: Balancer, outcome: Outcome, now_s: float) -> str:
     return "Every car gets what it can take."
 
 
+def doubts(balancer: Balancer) -> Mapping[str, str]:
+    """What was found of wrong wiring, as a sentence for each node."""
+    return {
+        node.id: f"{LINES[place]} of {node.id} was over its limit by cars that the policy has on other lines: check "
+        "`lines` of each charger and of the meter. All charging below it rests for a quarter of an hour."
+        for node in balancer.tree
+        if node.meter is not None and (place := balancer.meters[node.meter].doubt.place) is not None
+    }
+
+
 def _alarms(balancer: Balancer, now_s: float) -> tuple[str, ...]:
     alarms = [
         f"{desk.charger.name or desk.id}: {desk.state.error}"[:500]
@@ -139,7 +150,7 @@ def _alarms(balancer: Balancer, now_s: float) -> tuple[str, ...]:
         for desk in balancer.desks.values()
         if not desk.is_reachable(now_s)
     ]
-    return tuple(alarms)
+    return (*alarms, *doubts(balancer).values())
 
 
 def _side_power(balancer: Balancer, role: MeterRole, now_s: float) -> float | None:

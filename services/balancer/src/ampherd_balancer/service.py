@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Final, TypeVar
 
 import structlog
@@ -19,7 +19,7 @@ from ampherd_core.topics import ANY, SETTINGS
 from ampherd_balancer import settings
 from ampherd_balancer.core import Balancer, Outcome
 from ampherd_balancer.leader import Candidate
-from ampherd_balancer.report import decisions, site_state
+from ampherd_balancer.report import decisions, doubts, site_state
 from ampherd_balancer.settings import SettingError, Wishes
 
 TICK_S: Final = 0.25
@@ -72,6 +72,7 @@ class BalancerService(Service):
         self._outcome: Outcome | None = None
         self._has_news = asyncio.Event()
         self._was_grid_fresh: bool | None = None
+        self._doubts: Mapping[str, str] = {}
         self._began_s = boot_s()
 
     def filters(self) -> Sequence[str]:
@@ -253,6 +254,12 @@ class BalancerService(Service):
             topic = self.topics.decision(decision.charger)
             await self.bus.publish(Outbound(topic, decision.to_json(), is_retained=True))
         await self._tell_grid(site.is_grid_fresh, now_s)
+        await self._tell_doubts(doubts(core))
+
+    async def _tell_doubts(self, found: Mapping[str, str]) -> None:
+        known, self._doubts = self._doubts, found
+        for node in found.keys() - known.keys():
+            await self.event("wiring-doubted", Severity.ALARM, found[node])
 
     async def _tell_grid(self, is_fresh: bool, now_s: float) -> None:
         before = self._was_grid_fresh

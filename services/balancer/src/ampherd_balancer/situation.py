@@ -17,15 +17,17 @@ class Situation(NamedTuple):
     """The chargers and the limits as one decision sees them.
 
     Chargers that are `commanded` obey grants, those `wanting` want current too; `stuck_a` is what each commanded one
-    takes above its grants (A). `rests` is each node's load beside the current that grants can change; `overloaded`
-    nodes are so far above their limit that every charger below them stops. `budgets` are limits that no wire sets: in
-    watts, with watts per ampere as weights; they join those of the wires for cuts, targets and raises alike. `caps` are
-    such limits too, whose room differs between the three.
+    takes above its grants (A). Those `doubted` stand still: their wiring does not agree with what the meter shows.
+    `rests` is each node's load beside the current that grants can change; `overloaded` nodes are so far above their
+    limit that every charger below them stops. `budgets` are limits that no wire sets: in watts, with watts per ampere
+    as weights; they join those of the wires for cuts, targets and raises alike. `caps` are such limits too, whose room
+    differs between the three.
     """
 
     is_grid_fresh: bool
     is_fenced: bool
     stale_nodes: frozenset[str]
+    doubted: frozenset[str]
     overloaded: Sequence[Node]
     commanded: frozenset[str]
     wanting: frozenset[str]
