@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from typing import Final
 
 from ampherd_core.messages import (
@@ -30,6 +30,7 @@ from ampherd_core.messages import (
     Stamp,
     Watchdog,
 )
+from ampherd_core.plans import Plan, PlannedPart, PlanState, UsualLoad, Weekday
 
 _AT: Final = datetime(2026, 6, 21, 18, 30, 5, 120_000, tzinfo=UTC)
 _BALANCED_BY: Final = GrantId(epoch=7, seq=4211)
@@ -122,6 +123,33 @@ _DECISION: Final = Decision(
     reason="L2 of the connection is full",
 )
 
+_PLAN_STATE: Final = PlanState(
+    charger="garage",
+    at=_AT,
+    plan=Plan(energy_kwh=20, time_of_day=time(7, 0), weekdays=(Weekday.MON, Weekday.TUE)),
+    due=datetime(2026, 6, 22, 5, 0, tzinfo=UTC),
+    wanted_wh=15_790,
+    charged_wh=4_210,
+    is_met=True,
+    ready_at=datetime(2026, 6, 22, 1, 29, 38, tzinfo=UTC),
+    cost=2.84,
+    unit="EUR",
+    code="met",
+    reason="Charges 02:00 to 03:29: 15.8 kWh by Mon 07:00 for 2.84 EUR.",
+    parts=(
+        PlannedPart(
+            start=datetime(2026, 6, 22, 0, 0, tzinfo=UTC),
+            end=datetime(2026, 6, 22, 1, 29, 38, tzinfo=UTC),
+            offer_a=16,
+            power_w=10_598,
+        ),
+    ),
+)
+
+_USUAL_LOAD: Final = UsualLoad(
+    at=_AT, mean_a=((1.2, 0.8, 2.1), (1.1, 0.8, 2.0), None), high_a=((2.4, 1.3, 9.6), (2.2, 1.3, 9.1), None)
+)
+
 _SERVICE_STATUS: Final = ServiceStatus(service="balancer", is_online=True, version="0.1.0", since=_AT)
 
 _SET_RESULT: Final = SetResult(
@@ -146,6 +174,8 @@ EXAMPLES: Final[dict[type[Message], Message]] = {
         _GRANT,
         _CHARGER_STATE,
         _DECISION,
+        _PLAN_STATE,
+        _USUAL_LOAD,
         _SERVICE_STATUS,
         _SET_RESULT,
         _EVENT,

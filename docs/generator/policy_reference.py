@@ -11,6 +11,7 @@ from ampherd_core.policy_file import PolicyError, parse_policy
 from ampherd_core.policy_limits import TIME_OF_DAY, Limits, OperatorCap, QuarterPeak, Window
 from ampherd_core.policy_section import Section
 from ampherd_core.policy_solar import Solar, SolarBattery
+from ampherd_core.policy_tariff import PriceWindow, StandingPlan, Tariff
 from pydantic_core import PydanticUndefined
 
 from generator.schemas import Json, JsonObject, schema_of
@@ -40,12 +41,15 @@ _SECTIONS: Final[tuple[tuple[str, type[Section], str], ...]] = (
     ("limits.quarter_peak", QuarterPeak, "The quarter-hour's peak (Belgium). All that it says is in its defaults."),
     ("limits.operator", OperatorCap, "The network operator's signal (Germany, §14a EnWG)."),
     ("limits.windows.<id>", Window, "A power cap by time of day, in the site's time zone."),
+    ("chargers.<id>.plan", StandingPlan, "A charging plan that holds until a user sets another: [plans.md](plans.md)."),
     ("timings", Timings, "How long things take. The defaults suit most homes. May be left out."),
     ("solar", Solar, "How the modes `solar` and `min_solar` follow the sun: [solar.md](solar.md). May be left out."),
     ("solar.battery", SolarBattery, "A home battery's place in the order. May be left out."),
+    ("tariff", Tariff, "What energy costs, for charging plans: [plans.md](plans.md). May be left out."),
+    ("tariff.windows.<id>", PriceWindow, "A price for some hours of some days."),
 )
 
-_UNITS: Final = {"_a": "A", "_s": "s", "_v": "V", "_w": "W", "_wh": "Wh", "_percent": "%"}
+_UNITS: Final = {"_a": "A", "_s": "s", "_v": "V", "_w": "W", "_wh": "Wh", "_kwh": "kWh", "_percent": "%"}
 
 _MISTAKES: Final = (
     ("    limit_a: 24 ", "    limit_a: 24 A "),

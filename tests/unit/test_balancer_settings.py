@@ -65,7 +65,6 @@ def test_understands(setting: str, payload: bytes, expected: Change) -> None:
         ("priority", b"10", "1 (first) to 9"),
         ("priority", b"2.5", "1 (first) to 9"),
         ("phases", b"1", "cannot switch phases"),
-        ("plan", b"{}", "not supported yet"),
         ("colour", b"red", "there is no setting 'colour'"),
     ],
 )

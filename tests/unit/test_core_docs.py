@@ -89,7 +89,7 @@ def test_every_payload_shown_is_one_that_services_take() -> None:
     shown = re.findall(r"### (\w+)\n.*?```json\n(.*?)```", MQTT, re.DOTALL)
     assert {name for name, _ in shown} == {model.__name__ for model in Message.__subclasses__()}
     for name, payload in shown:
-        model = getattr(messages, name)
+        model = next(model for model in Message.__subclasses__() if model.__name__ == name)
         assert json.loads(model.model_validate_json(payload, strict=True).to_json()) == json.loads(payload)
 
 

@@ -111,6 +111,11 @@ def test_nothing_to_do_or_too_late_is_no_fault(orders: list[Order]) -> None:
     assert [outlook.is_met for outlook in schedule.outlooks.values()] == [False] * len(orders)
 
 
+def test_what_runs_is_finished_before_it_rests() -> None:
+    orders = [order(kwh=2, hours=0.25)._replace(now_a=16)]
+    assert plan(orders, slots(orders, [0.3])).parts[0].start == EVENING
+
+
 def test_slots_are_cut_at_quarters_and_where_an_order_is_due() -> None:
     start = EVENING + timedelta(minutes=7)
     stretches = cuts(start, [order(kwh=1, hours=0.5), order("right", kwh=1, hours=40 / 60)])

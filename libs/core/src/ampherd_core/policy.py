@@ -16,9 +16,11 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from ampherd_core.endpoint import Endpoint, Transport, parse_endpoint
 from ampherd_core.messages import MAX_STALE_AFTER_S, Identifier, MeterRole, Mode
 from ampherd_core.phases import LINES, Line
+from ampherd_core.plans import MAX_ENERGY_KWH
 from ampherd_core.policy_limits import Limits
 from ampherd_core.policy_section import Section
 from ampherd_core.policy_solar import Solar
+from ampherd_core.policy_tariff import StandingPlan, Tariff
 
 CONNECTION: Final = "connection"
 """The id of the tree's root; no circuit may take it."""
@@ -199,6 +201,10 @@ class Charger(Section):
     priority: Annotated[int, Field(ge=1, le=9)] = Field(5, description="1 is served first; equals share")
     mode: Mode = Field(Mode.FAST, description="mode until a user chooses another")
     meter: Identifier | None = Field(None, description="meter (role charger) that measures what this charger draws")
+    battery_kwh: Annotated[float, Field(gt=0, le=MAX_ENERGY_KWH)] | None = Field(
+        None, description="capacity of its car's battery, kWh; plans in % need it"
+    )
+    plan: StandingPlan | None = Field(None, description="a charging plan that holds until a user sets another")
 
     @property
     def endpoint(self) -> Endpoint:
@@ -263,6 +269,7 @@ class Policy(Section):
     timings: Timings = Field(default_factory=Timings, description="delays and patience")
     limits: Limits = Field(default_factory=Limits, description="what tariff, network operator and rules ask")
     solar: Solar = Field(default_factory=Solar, description="how the modes solar and min_solar follow the sun")
+    tariff: Tariff = Field(default_factory=Tariff, description="what energy costs, for charging plans")
 
     @cached_property
     def grid_meter(self) -> str:

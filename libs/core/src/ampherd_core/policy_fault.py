@@ -14,6 +14,7 @@ from ampherd_core.policy import Charger, Circuit, Connection, Meter, Policy, Sit
 from ampherd_core.policy_limits import Limits, OperatorCap, QuarterPeak, Window
 from ampherd_core.policy_section import Section
 from ampherd_core.policy_solar import Solar, SolarBattery
+from ampherd_core.policy_tariff import PriceWindow, Tariff
 
 Path: TypeAlias = tuple[str | int, ...]
 """A field's place in the policy: names of sections and fields, numbers in lists."""
@@ -135,6 +136,8 @@ _SECTIONS: Final[dict[str, type[Section]]] = {
     "limits.windows": Window,
     "solar": Solar,
     "solar.battery": SolarBattery,
+    "tariff": Tariff,
+    "tariff.windows": PriceWindow,
 }
 
 

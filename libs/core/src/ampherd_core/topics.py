@@ -19,10 +19,11 @@ from ampherd_core.messages import (
     SetResult,
     SiteState,
 )
+from ampherd_core.plans import PlanState, UsualLoad
 
 Qos = Literal[0, 1]
 
-SETTINGS: Final = ("mode", "max_current", "priority", "phases", "plan")
+SETTINGS: Final = ("mode", "max_current", "priority", "phases", "plan", "soc")
 """What a user may set per charger, at `charger/<c>/<setting>/set`."""
 
 
@@ -69,6 +70,25 @@ class Topics:
     def set_error(self, charger: str, setting: str) -> str:
         """Where a refused change is explained."""
         return f"{self.root}/charger/{charger}/{setting}/error"
+
+    def plan(self, charger: str) -> str:
+        """A charger's plan and what will be done about it."""
+        return f"{self.root}/charger/{charger}/plan"
+
+    @property
+    def usual(self) -> str:
+        """What the house usually takes."""
+        return f"{self.root}/site/usual"
+
+    @property
+    def prices_set(self) -> str:
+        """Where anyone gives a list of prices."""
+        return f"{self.root}/site/prices/set"
+
+    @property
+    def prices_error(self) -> str:
+        """Where a refused list is explained."""
+        return f"{self.root}/site/prices/error"
 
     def service_status(self, service: str) -> str:
         """Whether a service runs."""
@@ -147,6 +167,10 @@ def channels() -> tuple[Channel, ...]:
             False,
             "Why a change was refused.",
         ),
+        Channel(t.plan("{charger}"), "balancer", PlanState, 1, True, "A charger's plan, and when it will charge."),
+        Channel(t.usual, "balancer", UsualLoad, 1, True, "What the house usually takes, by the quarter-hour."),
+        Channel(t.prices_set, "anyone", None, 1, False, "A list of prices: [{start, end, price}, …]; may be retained."),
+        Channel(t.prices_error, "balancer", SetResult, 1, False, "Why a list of prices was refused."),
         Channel(
             t.service_status("{service}"),
             "each service",

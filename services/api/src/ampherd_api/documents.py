@@ -17,6 +17,7 @@ from ampherd_core.messages import (
     SiteState,
 )
 from ampherd_core.phases import Line
+from ampherd_core.plans import PlanState
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 Age = Annotated[float | None, Field(description="how long ago it was heard, s; null until it was")]
@@ -57,6 +58,8 @@ class ChargerDocument(Answer):
     state_age_s: Age = None
     decision: Decision | None = None
     decision_age_s: Age = None
+    battery_kwh: float | None = Field(None, description="capacity of its car's battery, kWh; plans in % need it")
+    plan: PlanState | None = None
 
 
 class MeterDocument(Answer):

@@ -6,17 +6,21 @@ from typing import Final, TypeAlias
 
 from ampherd_core.bus import Inbound
 from ampherd_core.messages import ChargerState, Decision, Event, MeterStatus, Reading, ServiceStatus, SiteState
+from ampherd_core.plans import PlanState, UsualLoad
 from ampherd_core.policy import Policy
 from ampherd_core.topics import ANY, Topics
 from ampherd_core.wire import Wire
 
-Document: TypeAlias = Reading | MeterStatus | SiteState | ChargerState | Decision | ServiceStatus | Event
+Document: TypeAlias = (
+    Reading | MeterStatus | SiteState | ChargerState | Decision | PlanState | UsualLoad | ServiceStatus | Event
+)
 
 _MODELS: Final[dict[tuple[str, str], type[Document]]] = {
     ("meter", "reading"): Reading,
     ("meter", "status"): MeterStatus,
     ("charger", "state"): ChargerState,
     ("charger", "decision"): Decision,
+    ("charger", "plan"): PlanState,
     ("service", "status"): ServiceStatus,
 }
 
@@ -32,6 +36,8 @@ def filters(topics: Topics) -> tuple[str, ...]:
         topics.site_state,
         topics.charger_state(ANY),
         topics.decision(ANY),
+        topics.plan(ANY),
+        topics.usual,
         topics.service_status(ANY),
         topics.event,
     )
@@ -55,6 +61,8 @@ class Inbox:
         match levels[1:] if levels[:1] == ("backlog",) else levels:
             case ("site", "state"):
                 return self.wire.read(SiteState, message)
+            case ("site", "usual"):
+                return self.wire.read(UsualLoad, message)
             case ("event",):
                 return self.wire.read(Event, message)
             case (noun, sender, kind) if (noun, kind) in _MODELS:

@@ -24,6 +24,7 @@ from ampherd_core.messages import (
     ServiceStatus,
     SiteState,
 )
+from ampherd_core.plans import PlanState, UsualLoad
 from ampherd_core.policy import Policy
 from ampherd_core.service import Service
 from ampherd_core.store import RedisStore
@@ -182,7 +183,7 @@ def _age_s(document: Document) -> float:
     match document:
         case Reading() | ChargerState():
             at = document.measured_at
-        case SiteState() | Decision() | MeterStatus() | Event():
+        case SiteState() | Decision() | MeterStatus() | Event() | PlanState() | UsualLoad():
             at = document.at
         case ServiceStatus():
             return 0.0

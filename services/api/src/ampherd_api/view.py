@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Final, Generic, TypeVar
 
 from ampherd_core.messages import ChargerState, Decision, Event, MeterStatus, Reading, ServiceStatus, SiteState
+from ampherd_core.plans import PlanState, UsualLoad
 from ampherd_core.policy import Policy
 
 from ampherd_api.documents import Change, ChargerDocument, MeterDocument, SiteDocument, Snapshot
@@ -44,6 +45,8 @@ class View:
         self.meter_status: dict[str, Heard[MeterStatus]] = {}
         self.states: dict[str, Heard[ChargerState]] = {}
         self.decisions: dict[str, Heard[Decision]] = {}
+        self.plans: dict[str, Heard[PlanState]] = {}
+        self.usual: UsualLoad | None = None
         self.services: dict[str, Heard[ServiceStatus]] = {}
         self.events: deque[Heard[Event]] = deque(maxlen=EVENTS_KEPT)
 
@@ -57,10 +60,10 @@ class View:
                 self.readings[document.meter] = self._heard(document, at_s)
             case MeterStatus():
                 self.meter_status[document.meter] = self._heard(document, at_s)
-            case ChargerState():
-                self.states[document.charger] = self._heard(document, at_s)
-            case Decision():
-                self.decisions[document.charger] = self._heard(document, at_s)
+            case ChargerState() | Decision() | PlanState():
+                self._take_of_charger(document, at_s)
+            case UsualLoad():
+                self.usual = document
             case Event():
                 self.events.appendleft(self._heard(document, at_s))
             case ServiceStatus():
@@ -72,7 +75,7 @@ class View:
         self.policy = policy
         self.revision += 1
         for known, books in (
-            (set(policy.chargers), (self.states, self.decisions)),
+            (set(policy.chargers), (self.states, self.decisions, self.plans)),
             (set(policy.meters), (self.readings, self.meter_status)),
         ):
             for book in books:
@@ -95,7 +98,7 @@ class View:
 
     def change(self, since: int, now_s: float, *, is_bus_connected: bool) -> Change:
         """What is new after revision `since`."""
-        chargers = _newer(self.states, since) | _newer(self.decisions, since)
+        chargers = _newer(self.states, since) | _newer(self.decisions, since) | _newer(self.plans, since)
         meters = _newer(self.readings, since) | _newer(self.meter_status, since)
         return Change(
             revision=self.revision,
@@ -144,6 +147,8 @@ class View:
             state_age_s=age_s(state, now_s),
             decision=_document(decision),
             decision_age_s=age_s(decision, now_s),
+            battery_kwh=charger.battery_kwh,
+            plan=_document(self.plans.get(charger_id)),
         )
 
     def meter_documents(self, now_s: float) -> dict[str, MeterDocument]:
@@ -162,6 +167,15 @@ class View:
             reading_age_s=age_s(reading, now_s),
             status=_document(self.meter_status.get(meter_id)),
         )
+
+    def _take_of_charger(self, document: ChargerState | Decision | PlanState, at_s: float) -> None:
+        match document:
+            case ChargerState():
+                self.states[document.charger] = self._heard(document, at_s)
+            case Decision():
+                self.decisions[document.charger] = self._heard(document, at_s)
+            case PlanState():
+                self.plans[document.charger] = self._heard(document, at_s)
 
     def _heard(self, document: D, at_s: float) -> Heard[D]:
         return Heard(document, at_s, self.revision)

@@ -132,6 +132,8 @@ class Balancer:
         """Who may draw how much from now on; call it at each grid reading and at least once a second."""
         was_frozen = now_s - self._decided_s > GAP_S
         self._decided_s = now_s
+        for desk in self.desks.values():
+            desk.agenda.look(now_s)
         situation = self._situation(now_s)
         self._may_raise = situation.is_fenced
         if was_frozen or self.higher_epoch is not None:
@@ -158,7 +160,7 @@ class Balancer:
         rests = {node.id: self._rest(node, unseen, stuck_a, now_s) for node in self.tree}
         doubted = self._doubted(stale, now_s)
         wanting = [self.desks[charger] for charger in stuck_a if charger not in doubted]
-        wanting = [desk for desk in wanting if self._wants(desk, stale)]
+        wanting = [desk for desk in wanting if self._wants(desk, stale, now_s)]
         if CONNECTION not in stale:
             unlit = self.harvest.look(wanting, now_s)
             wanting = [desk for desk in wanting if desk.id not in unlit]
@@ -224,10 +226,12 @@ class Balancer:
             self._allocated = cars, likely, allocation
         return allocation
 
-    def _wants(self, desk: Desk, stale: Collection[str]) -> bool:
+    def _wants(self, desk: Desk, stale: Collection[str], now_s: float) -> bool:
         if not desk.is_connected and (desk.state is None or not desk.state.needs_standby):
             return False
         if stale and any(circuit in stale for circuit in self.policy.circuits_above(desk.id)):
+            return False
+        if desk.is_connected and desk.waits_for_plan and not desk.is_pinned(now_s):
             return False
         return desk.mode is not Mode.OFF and desk.ceiling_a >= desk.charger.min_a
 
@@ -238,7 +242,7 @@ class Balancer:
             id=desk.id,
             min_a=desk.charger.min_a,
             max_a=desk.charger.min_a if is_standby or starts_beside_sun else desk.useful_a,
-            priority=desk.priority,
+            priority=desk.precedence,
             rank=ranks.get(desk.id, 0),
             is_pinned=desk.is_pinned(now_s),
             is_standby=is_standby,
@@ -318,7 +322,7 @@ class Balancer:
             id=desk.id,
             min_a=min(desk.charger.min_a, kept_a),
             max_a=kept_a,
-            priority=desk.priority,
+            priority=desk.precedence,
             is_pinned=desk.is_pinned(now_s),
             is_standby=not desk.is_charging,
         )

@@ -10,6 +10,7 @@ from ampherd_core.phases import ZERO, Line, Phases, on_lines
 from ampherd_core.policy import Policy
 from ampherd_core.units import MAX_OFFER_A
 
+from ampherd_balancer.agenda import Agenda
 from ampherd_balancer.appetite import Appetite
 from ampherd_balancer.book import NOISE_A, SILENT_AFTER_S, Book
 from ampherd_balancer.hearing import Sender
@@ -33,6 +34,7 @@ class Desk:
         self.policy = policy
         self.charger = policy.chargers[charger_id]
         self.wishes = Wishes()
+        self.agenda = Agenda()
         self.state: ChargerState | None = None
         self.granted_a = 0.0
         self.changed_s = now_s
@@ -53,14 +55,30 @@ class Desk:
         self.trace = Trace(TRACE_S)
 
     @property
-    def mode(self) -> Mode:
+    def chosen_mode(self) -> Mode:
         """The user's choice, or the policy's."""
         return self.wishes.mode or self.charger.mode
+
+    @property
+    def mode(self) -> Mode:
+        """The mode that it acts by: a plan charges in its slots whatever was chosen, but for `off`."""
+        chosen = self.chosen_mode
+        return Mode.FAST if self.agenda.is_charging and chosen is not Mode.OFF else chosen
+
+    @property
+    def waits_for_plan(self) -> bool:
+        """Whether its plan has it charge later, and nothing else has it charge now."""
+        return self.chosen_mode is Mode.FAST and self.agenda.amps == 0
 
     @property
     def priority(self) -> int:
         """The user's choice, or the policy's; 1 is served first."""
         return self.wishes.priority or self.charger.priority
+
+    @property
+    def precedence(self) -> int:
+        """Its place among the others: by priority, and of equals those first whose plan has them charge."""
+        return 2 * self.priority - (self.agenda.is_charging and self.agenda.comes_first)
 
     @property
     def ceiling_a(self) -> float:
@@ -74,10 +92,16 @@ class Desk:
         )
 
     @property
-    def useful_a(self) -> float:
+    def usable_a(self) -> float:
         """The ceiling, or less where the car leaves current unused, A."""
         cap_a = self.appetite.cap_a
         return self.ceiling_a if cap_a is None else min(self.ceiling_a, max(self.charger.min_a, cap_a))
+
+    @property
+    def useful_a(self) -> float:
+        """What it can use now, or less where its plan asks for less, A."""
+        planned_a = self.agenda.amps
+        return self.usable_a if planned_a is None else min(self.usable_a, max(self.charger.min_a, planned_a))
 
     @property
     def lines(self) -> tuple[Line, ...]:

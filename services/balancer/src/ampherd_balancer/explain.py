@@ -22,6 +22,7 @@ def explain(balancer: Balancer, outcome: Outcome, desk: Desk, now_s: float) -> R
         or _out_of_order(outcome, balancer, desk)
         or _by_choice(desk)
         or explain_sun(balancer, desk, now_s)
+        or _by_plan(desk)
         or _waiting(balancer, outcome, desk, now_s)
         or _charging(balancer, outcome, desk, now_s)
     )
@@ -69,6 +70,20 @@ def _by_choice(desk: Desk) -> Reason | None:
     if not desk.is_connected:
         return Reason("no-car", "No car is plugged in.")
     return None
+
+
+def _by_plan(desk: Desk) -> Reason | None:
+    if not desk.waits_for_plan or desk.granted_a > 0:
+        return None
+    next_s = desk.agenda.next_in_s
+    if next_s is None:
+        return Reason("plan-done", "Its plan has no more to charge; drop the plan to charge more.")
+    return Reason("plan-waits", f"Waits by its plan: charges in {_span(next_s)}.")
+
+
+def _span(seconds: float) -> str:
+    minutes = max(1, round(seconds / 60))
+    return f"{minutes // 60} h {minutes % 60:02} min" if minutes >= 60 else f"{minutes} min"
 
 
 def _waiting(balancer: Balancer, outcome: Outcome, desk: Desk, now_s: float) -> Reason | None:

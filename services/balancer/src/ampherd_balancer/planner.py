@@ -20,8 +20,8 @@ from ampherd_balancer.ways import Lot, Taker, rooms
 SLOT: Final = timedelta(minutes=15)
 """Prices and demand are accounted by the quarter-hour."""
 
-MET_WITHIN_WH: Final = 10.0
-"""A plan that goes short of less is met: no car and no meter knows it better."""
+MET_WITHIN_WH: Final = 50.0
+"""A plan that goes short of less is met: for so little no car is started again."""
 
 _EARLY: Final = 1e-3
 """Among slots that cost the same the earlier is taken: the last costs this share more in the planner's eyes."""
@@ -33,7 +33,10 @@ _SHORTEST: Final = timedelta(seconds=1)
 
 
 class Order(NamedTuple):
-    """What one car is to get: so much energy by a time, at 0 A or at `min_a` to `max_a` (A per phase)."""
+    """What one car is to get: so much energy by a time, at 0 A or at `min_a` to `max_a` (A per phase).
+
+    `now_a` is what it is offered as the time begins: what runs is not interrupted for nothing.
+    """
 
     charger: str
     energy_wh: float
@@ -42,6 +45,7 @@ class Order(NamedTuple):
     max_a: float
     watts_per_amp: float
     priority: int = 5
+    now_a: float = 0.0
 
 
 class Slot(NamedTuple):
@@ -171,7 +175,7 @@ def _penalties(orders: Sequence[Order], prices: Sequence[float]) -> Vector:
 def _parts(orders: Sequence[Order], slots: Sequence[Slot], lots: Sequence[Sequence[Share]]) -> tuple[Part, ...]:
     """The slots in order of time; a mixed one begins with what is the most like the slot before."""
     parts: list[Part] = []
-    before: Vector = (0.0,) * len(orders)
+    before: Vector = tuple([order.now_a for order in orders])
     for slot, shares in zip(slots, lots, strict=True):
         start = slot.start
         used = [share for share in shares if share.share * (slot.end - slot.start) >= _SHORTEST]

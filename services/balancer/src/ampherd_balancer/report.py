@@ -25,7 +25,7 @@ def decisions(balancer: Balancer, outcome: Outcome, now_s: float, at: datetime) 
             Decision(
                 charger=desk.id,
                 at=at,
-                mode=desk.mode,
+                mode=desk.chosen_mode,
                 priority=desk.priority,
                 max_a=desk.ceiling_a,
                 target_a=round(outcome.target.offers.get(desk.id, 0.0), 2),

@@ -16,9 +16,10 @@ from ampherd_core.service import Service
 from ampherd_core.store import RedisStore, StoreError
 from ampherd_core.topics import ANY, SETTINGS
 
-from ampherd_balancer import settings
+from ampherd_balancer import planning, settings
 from ampherd_balancer.core import Balancer, Outcome
 from ampherd_balancer.leader import Candidate
+from ampherd_balancer.plan_keeper import PlanKeeper
 from ampherd_balancer.report import decisions, doubts, site_state
 from ampherd_balancer.settings import SettingError, Wishes
 
@@ -74,11 +75,12 @@ class BalancerService(Service):
         self._was_grid_fresh: bool | None = None
         self._doubts: Mapping[str, str] = {}
         self._began_s = boot_s()
+        self._plans = PlanKeeper(lambda: self._core, self._store, self.topics, self.bus.publish, environment.site)
 
     def filters(self) -> Sequence[str]:
         """Readings, states, grants of a rival, and what users set."""
         t = self.topics
-        return (t.reading(ANY), t.charger_state(ANY), t.grant(ANY), t.set(ANY, ANY))
+        return (t.reading(ANY), t.charger_state(ANY), t.grant(ANY), t.set(ANY, ANY), t.prices_set)
 
     def hear(self, message: Inbound) -> Awaitable[None] | None:
         """One message; a grid reading is decided on at once."""
@@ -92,7 +94,13 @@ class BalancerService(Service):
                 self._hear_grant(charger, message)
             case ("charger", charger, setting, "set") if not message.is_retained:
                 return self._hear_set(charger, setting, message)
+            case ("site", "prices", "set"):
+                return self._plans.hear_prices(message)
         return None
+
+    async def connected(self) -> None:
+        """Say again what is retained and not repeated."""
+        await self._plans.say_again()
 
     async def main(self) -> None:
         """Decide and report once a second at least; the lock and the store are another task's, so neither waits."""
@@ -100,6 +108,7 @@ class BalancerService(Service):
             tasks.create_task(self._keep_deciding(), name="decide")
             tasks.create_task(self._keep_reporting(), name="report")
             tasks.create_task(self._keep_campaigning(), name="campaign")
+            tasks.create_task(self._plans.keep(), name="plans")
 
     async def policy_changed(self, policy: Policy) -> None:
         """Decide under the edited policy at once."""
@@ -149,6 +158,7 @@ class BalancerService(Service):
             return
         core = Balancer(self.policy, epoch=epoch, now_s=boot_s())
         await self._recall_turns(core)
+        await self._plans.begin()
         self._core = core
         self._give_wishes()
         log.info("leading", epoch=epoch)
@@ -275,17 +285,23 @@ class BalancerService(Service):
         if self._core is None:
             return
         try:
-            change = settings.read_change(setting, message.payload, self._core.policy.chargers.get(charger))
+            if setting in planning.SETTINGS:
+                self._plans.set(self._core, charger, setting, message.payload)
+            else:
+                self._set(self._core, charger, setting, message.payload)
         except SettingError as err:
             self.wire.refuse("setting", message.topic, str(err))
             await self._answer(charger, setting, message, SetResult(is_accepted=False, error=str(err)[:500]))
             return
-        wishes = self._wishes.get(charger, Wishes()).model_copy(update={change.field: change.value})
-        self._wishes[charger] = self._core.desks[charger].wishes = wishes
-        log.info("setting_changed", charger=charger, setting=setting, value=change.value)
-        self._are_wishes_saved = False
         await self._decide()
         await self._answer(charger, setting, message, SetResult(is_accepted=True))
+
+    def _set(self, core: Balancer, charger: str, setting: str, payload: bytes) -> None:
+        change = settings.read_change(setting, payload, core.policy.chargers.get(charger))
+        wishes = self._wishes.get(charger, Wishes()).model_copy(update={change.field: change.value})
+        self._wishes[charger] = core.desks[charger].wishes = wishes
+        log.info("setting_changed", charger=charger, setting=setting, value=change.value)
+        self._are_wishes_saved = False
 
     async def _answer(self, charger: str, setting: str, message: Inbound, result: SetResult) -> None:
         payload = result.to_json()

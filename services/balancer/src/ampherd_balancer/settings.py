@@ -54,9 +54,7 @@ def read_change(setting: str, payload: bytes, charger: Charger | None) -> Change
             return Change("priority", _priority(value))
         case "phases":
             raise SettingError("phases: this wallbox cannot switch phases")
-        case "plan":
-            raise SettingError("plan: charging plans are not supported yet")
-    raise SettingError(f"there is no setting {setting[:40]!r}; there are mode, max_current and priority")
+    raise SettingError(f"there is no setting {setting[:40]!r}; there are mode, max_current, priority, plan and soc")
 
 
 def dump(wishes: Mapping[str, Wishes]) -> bytes:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, time, timedelta
 
 from ampherd_core.policy_limits import DAYS, Window
+from ampherd_core.policy_tariff import PriceWindow
 
 CODE = "window-"
 
@@ -15,7 +16,7 @@ def active(windows: Mapping[str, Window], at: datetime) -> Mapping[str, Window]:
     return {name: window for name, window in windows.items() if holds(window, at)}
 
 
-def holds(window: Window, at: datetime) -> bool:
+def holds(window: Window | PriceWindow, at: datetime) -> bool:
     """Whether the window holds; one that passes midnight belongs to the day on which it began."""
     now = at.time()
     is_today = _names(window, at)
@@ -30,7 +31,7 @@ def sentence(name: str, window: Window, room_w: float) -> str:
     return f"Until {_clock(window.end)} the site may take {window.power_w:,.0f} W ({name}): {left} of it for cars."
 
 
-def _names(window: Window, at: datetime) -> bool:
+def _names(window: Window | PriceWindow, at: datetime) -> bool:
     return DAYS[at.weekday()] in window.days
 
 

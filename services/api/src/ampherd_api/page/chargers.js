@@ -3,6 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 import { html } from "./html.js";
 import { ageOf, change, chargers, now, role } from "./live.js";
 import { Stale, tone } from "./phases.js";
+import { Plan } from "./plans.js";
 import { amps, countdown, kilo, number, STALE_S, stateOf } from "./words.js";
 
 const MODES = [
@@ -47,6 +48,7 @@ function Charger({ car, place }) {
     <${Numbers} car=${car} />
     <p class="why">${car.decision?.reason || "The balancer has not decided yet."}<${Turn} decision=${car.decision} /></p>
     <${Modes} car=${car} ask=${ask} />
+    <${Plan} car=${car} ask=${ask} />
     <${Limits} car=${car} ask=${ask} />
     <p class="answer ${answer?.isBad ? "is-bad" : ""}" role="status" aria-live="polite">${answer?.text}</p>
   </article>`;

@@ -8,6 +8,7 @@ import { Events, PolicyError, Services } from "./events.js";
 import { html } from "./html.js";
 import { begin, headline, isLost, logIn, logOut, role, site } from "./live.js";
 import { Phases } from "./phases.js";
+import { Usual } from "./usual.js";
 
 function Page() {
   if (role.value === "") return html`<${Login} />`;
@@ -20,6 +21,7 @@ function Page() {
       <${Phases} />
       <${Chargers} />
       <${Chart} />
+      <${Usual} />
       <${Events} />
     </main>
     <${Services} />`;

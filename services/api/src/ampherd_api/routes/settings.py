@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from ampherd_core.messages import Mode
+from ampherd_core.plans import MAX_ENERGY_KWH, Weekday
 from ampherd_core.units import MAX_OFFER_A, MIN_OFFER_A
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
@@ -43,6 +44,27 @@ class PrioritySetting(_Setting):
     value: Annotated[int, Field(strict=True, ge=1, le=9, description="1 is served first; equals share")]
 
 
+class WantedPlan(_Setting):
+    """Energy or a state of charge by a time."""
+
+    energy_kwh: Annotated[float, Field(gt=0, le=MAX_ENERGY_KWH, description="kWh")] | None = None
+    soc_percent: Annotated[float, Field(gt=0, le=100, description="%")] | None = None
+    by: Annotated[str, Field(max_length=40, description="`07:00`, or a date with a time")]
+    weekdays: Annotated[tuple[Weekday, ...], Field(max_length=7, description="none: once")] = ()
+
+
+class PlanSetting(_Setting):
+    """A charging plan; null drops it."""
+
+    value: WantedPlan | None
+
+
+class SocSetting(_Setting):
+    """The car's state of charge, from whoever knows it."""
+
+    value: Annotated[float, Field(strict=True, ge=0, le=100, description="%")]
+
+
 class Accepted(Answer):
     """The balancer took the change."""
 
@@ -67,6 +89,20 @@ async def max_current(context: Ctx, charger: str, setting: MaxCurrentSetting) ->
 async def priority(context: Ctx, charger: str, setting: PrioritySetting) -> Accepted:
     """Set who is served first."""
     return await _set(context, charger, "priority", str(setting.value))
+
+
+@router.post("/plan")
+async def plan(context: Ctx, charger: str, setting: PlanSetting) -> Accepted:
+    """Have the car ready by a time, once or on weekdays."""
+    wanted = setting.value
+    value = "none" if wanted is None else wanted.model_dump_json(exclude_none=True, exclude_defaults=True)
+    return await _set(context, charger, "plan", value)
+
+
+@router.post("/soc")
+async def soc(context: Ctx, charger: str, setting: SocSetting) -> Accepted:
+    """Tell the car's state of charge."""
+    return await _set(context, charger, "soc", f"{setting.value:g}")
 
 
 async def _set(context: Context, charger: str, setting: str, value: str) -> Accepted:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Iterator
 
 from ampherd_core.clock import boot_s, utc_now
+from ampherd_core.plans import UsualLoad
 from fastapi import APIRouter, Depends, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
@@ -25,6 +26,12 @@ def place(context: Ctx) -> Iterator[None]:
 async def state(context: Ctx) -> Snapshot:
     """Everything that the page shows, as one document."""
     return context.view.snapshot(boot_s(), utc_now(), is_bus_connected=context.is_bus_connected())
+
+
+@router.get("/usual")
+async def usual(context: Ctx) -> UsualLoad:
+    """What the house usually takes, by the quarter-hour of the week; plans reckon with it."""
+    return context.view.usual or UsualLoad(at=utc_now(), mean_a=(), high_a=())
 
 
 @router.get("/live", response_class=EventSourceResponse, dependencies=[Depends(place)])

@@ -1,0 +1,157 @@
+"""What is to be planned, frozen: which cars are to get how much by when, and what the coming slots cost and leave."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
+
+from ampherd_core.messages import Mode
+from ampherd_core.phases import Phases
+from ampherd_core.plans import LONGEST_AHEAD_H, Plan
+from ampherd_core.policy import Policy
+
+from ampherd_balancer.account import Account
+from ampherd_balancer.core import Balancer
+from ampherd_balancer.desk import Desk
+from ampherd_balancer.planner import MET_WITHIN_WH, Order, Schedule, Slot, cuts, plan
+from ampherd_balancer.power import watts_per_amp
+from ampherd_balancer.site import bounds
+from ampherd_balancer.tariff import Prices, price_at
+from ampherd_balancer.usual import UsualLoads
+
+EARLY: Final = timedelta(minutes=10)
+"""Plans aim to be ready this much before their time, where that can be."""
+
+TAKEN: Final = 0.96
+"""A car takes 0.3 to 1 A less than it is offered."""
+
+CHARGED: Final = 0.9
+"""What reaches the battery of what a car takes: on-board chargers lose about a tenth."""
+
+AHEAD: Final = timedelta(hours=LONGEST_AHEAD_H)
+
+
+class Aim(NamedTuple):
+    """One charger's plan as it stands: what is due, how much is still to charge, or the code of why nothing is laid."""
+
+    plan: Plan | None
+    due: datetime | None
+    wanted_wh: float | None
+    code: str
+    order: Order | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """All that a schedule depends on; the same `key` needs no other schedule."""
+
+    at: datetime
+    key: tuple[object, ...]
+    aims: Mapping[str, Aim]
+    slots: Sequence[Slot]
+
+
+def lay(brief: Brief) -> Schedule:
+    """The schedule: ready a little early, or where that is too early by the time itself.
+
+    It takes a while: no decision may wait for it.
+    """
+    orders = [aim.order for aim in brief.aims.values() if aim.order is not None]
+    early = plan([_early(order, brief.at) for order in orders], brief.slots)
+    if all(outlook.is_met for outlook in early.outlooks.values()):
+        return early
+    return plan(orders, brief.slots)
+
+
+def aim(desk: Desk, account: Account, wish: Plan | None, at: datetime) -> Aim:
+    """What is to be done for one charger now."""
+    if wish is None or account.due is None:
+        return Aim(wish, None, None, "none")
+    missing_wh = wanted_wh(wish, account, desk.charger.battery_kwh)
+    obstacle = _obstacle(desk, account.due, missing_wh, at)
+    if obstacle is not None or missing_wh is None:
+        return Aim(wish, account.due, missing_wh, obstacle or "none")
+    order = Order(
+        charger=desk.id,
+        energy_wh=missing_wh,
+        by=account.due,
+        min_a=desk.charger.min_a,
+        max_a=desk.usable_a,
+        watts_per_amp=watts_per_amp(desk.policy.connection, desk.lines) * TAKEN,
+        priority=desk.priority,
+        now_a=desk.granted_a,
+    )
+    return Aim(wish, account.due, missing_wh, "open", order)
+
+
+def _obstacle(desk: Desk, due: datetime, missing_wh: float | None, at: datetime) -> str | None:
+    """Why there is nothing to lay out, as a code; the first that applies."""
+    obstacles = {
+        "off": desk.chosen_mode is Mode.OFF,
+        "soc-unknown": missing_wh is None,
+        "done": missing_wh is not None and missing_wh <= MET_WITHIN_WH,
+        "no-car": not desk.is_connected,
+        "later": due > at + AHEAD,
+        "below-minimum": desk.ceiling_a < desk.charger.min_a,
+    }
+    return next((code for code, applies in obstacles.items() if applies), None)
+
+
+def write(core: Balancer, aims: Mapping[str, Aim], prices: Prices, usual: UsualLoads, at: datetime) -> Brief:
+    """The brief for the aims of all chargers at that time (UTC)."""
+    orders = [aim.order for aim in aims.values() if aim.order is not None]
+    ahead = [order._replace(by=order.by - EARLY) for order in orders] + orders
+    zone = ZoneInfo(core.policy.site.timezone)
+    used = {desk.id: desk.lines for desk in core.desks.values()}
+    walls = bounds(core.policy, core.tree, used)
+    slots = []
+    for start, end in cuts(at, ahead):
+        local = start.astimezone(zone)
+        others = {node.id: usual.high(node.id, local) or _known(usual, node.id, node.reserve_a) for node in core.tree}
+        limits = [bound.beside(others[bound.node_id]) for bound in walls]
+        slots.append(Slot(start, end, price_at(core.policy.tariff, prices, local), limits))
+    return Brief(at, key(core, aims, prices, at), aims, slots)
+
+
+def _known(usual: UsualLoads, node: str, reserve_a: float) -> Phases:
+    """Of a quarter-hour that was never seen: what the node takes now, or what its policy reserves."""
+    return usual.now.get(node, (reserve_a, reserve_a, reserve_a))
+
+
+def key(core: Balancer, aims: Mapping[str, Aim], prices: Prices, at: datetime) -> tuple[object, ...]:
+    """All that a new schedule must be laid for: the quarter-hour too, so that reality never runs far ahead."""
+    quarter = int(at.timestamp() // 900)
+    orders = [
+        (
+            charger,
+            aim.code,
+            aim.due,
+            aim.plan,
+            aim.order and (aim.order._replace(energy_wh=0.0, now_a=0.0), core.desks[charger].lines),
+        )
+        for charger, aim in aims.items()
+    ]
+    return quarter, tuple(orders), prices, id(core.policy)
+
+
+def wanted_wh(wish: Plan, account: Account, battery_kwh: float | None) -> float | None:
+    """What is still to charge, Wh; None where the car's state of charge is not known."""
+    if wish.energy_kwh is not None:
+        return max(0.0, wish.energy_kwh * 1000 - account.charged_wh)
+    if wish.soc_percent is None or battery_kwh is None or account.soc is None:
+        return None
+    missing_wh = (wish.soc_percent - account.soc.percent) / 100 * battery_kwh * 1000 / CHARGED
+    return max(0.0, missing_wh - account.since_soc_wh)
+
+
+def _early(order: Order, at: datetime) -> Order:
+    by = order.by - EARLY
+    return order._replace(by=by) if by > at else order
+
+
+def local_now(policy: Policy, at: datetime) -> datetime:
+    """The time in the site's zone."""
+    return at.astimezone(UTC).astimezone(ZoneInfo(policy.site.timezone))

@@ -1,0 +1,199 @@
+"""The plans of all chargers: what was set and charged, when to plan anew, and what a finished schedule asks of whom.
+
+Pure: the shell tells the time, runs `lay` beside its loop, and publishes what is handed out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from ampherd_core.messages import Event, Severity
+from ampherd_core.phases import Phases, add, subtract
+from ampherd_core.plans import QUARTERS_A_WEEK, Plan, PlanState, UsualLoad
+from ampherd_core.policy import Policy
+
+from ampherd_balancer import account as accounts_
+from ampherd_balancer import brief as briefs
+from ampherd_balancer.account import Account
+from ampherd_balancer.agenda import Stint
+from ampherd_balancer.brief import Aim, Brief
+from ampherd_balancer.core import Balancer
+from ampherd_balancer.plan_words import plan_state
+from ampherd_balancer.planner import MET_WITHIN_WH, Schedule
+from ampherd_balancer.power import watts_per_amp
+from ampherd_balancer.settings import SettingError
+from ampherd_balancer.site import Node
+from ampherd_balancer.tariff import Prices, read_prices
+from ampherd_balancer.usual import UsualLoads
+from ampherd_balancer.wish_plan import read_plan, read_soc, standing
+
+SETTINGS: Final = frozenset({"plan", "soc"})
+
+
+class Report(NamedTuple):
+    """What the shell says after a schedule was taken."""
+
+    states: Sequence[PlanState]
+    events: Sequence[Event]
+
+
+class Planning:
+    """The plans of one balancer. Times come in UTC (`at`) for plans, and on the boot clock (`now_s`) for the core."""
+
+    def __init__(self) -> None:
+        self.accounts: dict[str, Account] = {}
+        self.prices = Prices()
+        self.usual = UsualLoads()
+        self._planned: tuple[object, ...] = ()
+        self._warned: dict[str, object] = {}
+        self._missed: list[Event] = []
+
+    def set(self, policy: Policy, charger_id: str, setting: str, payload: bytes, at: datetime) -> None:
+        """Take a plan or a state of charge; raises SettingError."""
+        charger = policy.chargers.get(charger_id)
+        if charger is None:
+            raise SettingError("there is no such charger in the policy")
+        account = self._account(charger_id)
+        if setting == "soc":
+            account.tell_soc(read_soc(payload, charger, at))
+            return
+        account.wish = read_plan(payload, charger, account.soc, briefs.local_now(policy, at))
+        account.begin()
+
+    def hear_prices(self, payload: bytes) -> None:
+        """Take a new list of prices; raises PriceError, and keeps the old one."""
+        self.prices = read_prices(payload)
+
+    def note(self, core: Balancer, at: datetime, now_s: float) -> bool:
+        """Look at the site, about once a second; True when something was learned of the house."""
+        for desk in core.desks.values():
+            account = self._account(desk.id)
+            if desk.state is not None and desk.is_reachable(now_s):
+                watts = watts_per_amp(core.policy.connection, desk.lines)
+                account.note(desk.state, max(desk.trace.latest) * watts, now_s)
+            self._note_due(core.policy, desk.id, account, at)
+        return self.usual.note(_house(core, now_s), briefs.local_now(core.policy, at), now_s)
+
+    def brief(self, core: Balancer, at: datetime) -> Brief | None:
+        """What is to be planned now; None while the schedule in force is still right."""
+        aims = {
+            desk.id: briefs.aim(desk, self._account(desk.id), self._wish(core.policy, desk.id), at)
+            for desk in core.desks.values()
+        }
+        if briefs.key(core, aims, self.prices, at) == self._planned:
+            return None
+        return briefs.write(core, aims, self.prices, self.usual, at)
+
+    def take(self, core: Balancer, brief: Brief, schedule: Schedule, at: datetime, now_s: float) -> Report:
+        """Let a finished schedule rule; `at` and `now_s` are the same moment."""
+        self._planned = brief.key
+        states = []
+        for desk in core.desks.values():
+            aim = brief.aims.get(desk.id)
+            if aim is None:
+                continue
+            state = plan_state(desk, aim, schedule, self._account(desk.id), brief.at)
+            states.append(state)
+            stints = _stints(aim, state, at, now_s)
+            desk.agenda.take(stints, comes_first=bool(state.is_met))
+            desk.agenda.look(now_s)
+        events, self._missed = [*self._missed, *self._short(states, at)], []
+        return Report(states, events)
+
+    def usual_load(self, at: datetime, node: str) -> UsualLoad:
+        """What was learned of a node, for people."""
+        book = self.usual.book.get(node, {})
+        quarters = range(QUARTERS_A_WEEK)
+        return UsualLoad(
+            at=at,
+            mean_a=tuple(book[quarter].mean_a if quarter in book else None for quarter in quarters),
+            high_a=tuple(book[quarter].high_a if quarter in book else None for quarter in quarters),
+        )
+
+    def remember(self) -> bytes:
+        """All plans and what was charged, for `recall`."""
+        return accounts_.remember(self.accounts)
+
+    def recall(self, document: bytes) -> None:
+        """Take up what was remembered, but for what was set since."""
+        self.accounts = {**accounts_.recall(document), **{c: a for c, a in self.accounts.items() if a.wish is not None}}
+        self._planned = ()
+
+    def _account(self, charger_id: str) -> Account:
+        return self.accounts.setdefault(charger_id, Account())
+
+    def _wish(self, policy: Policy, charger_id: str) -> Plan | None:
+        wish = self._account(charger_id).wish
+        if wish == "none":
+            return None
+        return wish if isinstance(wish, Plan) else standing(policy.chargers[charger_id].plan)
+
+    def _note_due(self, policy: Policy, charger_id: str, account: Account, at: datetime) -> None:
+        """When the time of a plan has come it is over, or begins anew for its next day."""
+        wish = self._wish(policy, charger_id)
+        if account.due is not None and at >= account.due:
+            self._say_missed(policy, charger_id, wish, account, at)
+            account.begin()
+            if isinstance(account.wish, Plan) and account.wish.due is not None:
+                account.wish = None
+                wish = self._wish(policy, charger_id)
+        if account.due is None and wish is not None:
+            account.due = wish.next_due(briefs.local_now(policy, at))
+
+    def _say_missed(self, policy: Policy, charger_id: str, wish: Plan | None, account: Account, at: datetime) -> None:
+        if wish is None or not account.has_car:
+            return
+        missing_wh = briefs.wanted_wh(wish, account, policy.chargers[charger_id].battery_kwh) or 0.0
+        if missing_wh > MET_WITHIN_WH:
+            name = policy.chargers[charger_id].name or charger_id
+            text = f"{name}: its plan ended {missing_wh / 1000:.1f} kWh short."
+            self._missed.append(_event("plan-missed", text, charger_id, at))
+
+    def _short(self, states: Sequence[PlanState], at: datetime) -> list[Event]:
+        """Say once for each plan and its time that it cannot be met."""
+        events = []
+        for state in states:
+            if state.is_met is False and self._warned.get(state.charger) != (state.plan, state.due):
+                self._warned[state.charger] = state.plan, state.due
+                events.append(_event("plan-short", f"{state.charger}: {state.reason}"[:500], state.charger, at))
+            elif state.is_met:
+                self._warned.pop(state.charger, None)
+        return events
+
+
+def _stints(aim: Aim, state: PlanState, at: datetime, now_s: float) -> Sequence[Stint] | None:
+    """The schedule on the boot clock; one that falls short charges at once and until its time with all it can get."""
+    if aim.due is None or aim.code in ("off", "soc-unknown", "no-car", "below-minimum"):
+        return None
+
+    def clock_s(moment: datetime) -> float:
+        return now_s + (moment - at).total_seconds()
+
+    if state.is_met is False and aim.order is not None:
+        return [Stint(now_s, clock_s(aim.due), aim.order.max_a)]
+    return [Stint(clock_s(part.start), clock_s(part.end), part.offer_a) for part in state.parts]
+
+
+def _house(core: Balancer, now_s: float) -> dict[str, Phases]:
+    """What each metered node takes beside its cars, where meter and wallboxes are all heard."""
+    return {
+        node.id: _beside(core, node)
+        for node in core.tree
+        if node.meter is not None
+        and core.meters[node.meter].is_fresh(now_s)
+        and all(core.desks[charger].is_reachable(now_s) for charger in node.chargers)
+    }
+
+
+def _beside(core: Balancer, node: Node) -> Phases:
+    load = core.meters[node.meter or ""].house.load or (0.0, 0.0, 0.0)
+    drawn: Phases = (0.0, 0.0, 0.0)
+    for charger in node.chargers:
+        drawn = add(drawn, core.desks[charger].trace.latest)
+    return subtract(load, drawn)
+
+
+def _event(code: str, text: str, charger: str, at: datetime) -> Event:
+    return Event(at=at, service="balancer", code=code, severity=Severity.WARNING, text=text, charger=charger)

@@ -1,0 +1,167 @@
+"""Nights in virtual time: real balancer, agents and plans against simulated wallboxes, cars and a house."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from ampherd_balancer.brief import lay
+from ampherd_balancer.planning import Planning
+from ampherd_core.messages import Event
+from ampherd_core.plans import PlanState
+from ampherd_core.policy import DriverName, Policy
+from ampherd_core.policy_file import load_policy
+from ampherd_simulator.mirror import mirror
+from ampherd_simulator.scenario import CarPart, HousePart, StepPart
+from ampherd_simulator.world import World
+
+ROOT = Path(__file__).parents[2]
+DUSK = datetime(2026, 11, 21, 21, 0, tzinfo=UTC)
+"""22:00 on the clocks of the site."""
+
+HOUR_S = 3600.0
+PRICES = (0.30, 0.28, 0.12, 0.10, 0.11, 0.25, 0.30, 0.40)
+"""By the hour from dusk on."""
+
+
+@pytest.fixture(scope="module")
+def policy() -> Policy:
+    """The example with wallboxes that measure and take orders fast."""
+    example = load_policy(ROOT / "site.example.yaml")
+    chargers = {
+        name: charger.model_copy(update={"driver": DriverName.EDGETECH}) for name, charger in example.chargers.items()
+    }
+    return example.model_copy(update={"chargers": chargers})
+
+
+@dataclass
+class Night:
+    """A world whose balancer plans, and what was said of it."""
+
+    world: World
+    planning: Planning = field(default_factory=Planning)
+    states: dict[str, PlanState] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+    by_hour_wh: dict[str, list[float]] = field(default_factory=dict)
+
+    def set(self, charger: str, setting: str = "plan", **value: object) -> None:
+        self.planning.set(self.world.policy, charger, setting, json.dumps(value).encode(), self.at)
+
+    @property
+    def at(self) -> datetime:
+        return self.world.wall_clock()
+
+    def until(self, hours: float) -> Night:
+        self.world.run(hours * HOUR_S, watch=self._watch)
+        return self
+
+    def charged_kwh(self, charger: str) -> float:
+        return sum(self.by_hour_wh.get(charger, [])) / 1000
+
+    def _watch(self, world: World) -> None:
+        core = world.balancer
+        if core is None:
+            return
+        now_s = next(iter(world.balancers.values())).clock_s(world.now_s)
+        self.planning.note(core, self.at, now_s)
+        brief = self.planning.brief(core, self.at)
+        if brief is not None:
+            report = self.planning.take(core, brief, lay(brief), self.at, now_s)
+            self.states |= {state.charger: state for state in report.states}
+            self.events += report.events
+        for charger, desk in core.desks.items():
+            hours = self.by_hour_wh.setdefault(charger, [0.0] * 12)
+            hours[int(world.now_s // HOUR_S)] += sum(desk.trace.latest) * 230 / 3600
+
+
+def night(policy: Policy, *steps: StepPart, **away: bool) -> Night:
+    house = HousePart(constant_a=(2, 2, 2), steps=steps)
+    cars = {
+        name: CarPart(
+            phases=3, battery_wh=80_000, soc=0.2, arrives_s=60, is_away=away.get(name.replace("-", "_"), False)
+        )
+        for name in policy.chargers
+    }
+    scenario = mirror(policy, house=house, cars=cars).model_copy(update={"starts_at": DUSK})
+    found = Night(World(policy, scenario, seed=1))
+    prices = [
+        {"start": (DUSK + timedelta(hours=hour)).isoformat(), "price": price} for hour, price in enumerate(PRICES)
+    ]
+    found.planning.hear_prices(json.dumps(prices).encode())
+    return found
+
+
+ALONE = {"garage": True, "carport_right": True, "guest": True}
+
+
+def test_one_car_charges_in_the_cheapest_hours_and_is_ready_in_time(policy: Policy) -> None:
+    site = night(policy, **ALONE)
+    site.set("carport-left", energy_kwh=20, by="06:00")
+    site.until(0.1)
+    state = site.states["carport-left"]
+    assert state.is_met
+    assert state.reason.startswith("Charges 01:00 to 02:")
+    site.until(1.9)
+    assert site.charged_kwh("carport-left") < 0.3
+    site.until(5)
+    assert site.charged_kwh("carport-left") == pytest.approx(20, abs=0.4)
+    assert sum(site.by_hour_wh["carport-left"][3:5]) / 1000 == pytest.approx(20, abs=0.4)
+    assert site.states["carport-left"].code == "done"
+    assert site.events == []
+
+
+def test_three_cars_share_the_cheap_hours_and_all_are_ready(policy: Policy) -> None:
+    site = night(policy, guest=True)
+    wanted_kwh = {"garage": 14, "carport-left": 10, "carport-right": 6}
+    for charger, energy_kwh in wanted_kwh.items():
+        site.set(charger, energy_kwh=energy_kwh, by="03:30")
+    site.until(5.5)
+    for charger, energy_kwh in wanted_kwh.items():
+        assert site.charged_kwh(charger) == pytest.approx(energy_kwh, abs=0.4)
+    assert site.events == []
+
+
+def test_a_house_that_takes_more_than_usual_is_caught_up_with(policy: Policy) -> None:
+    """The heat pump is on in the cheapest hours: what they do not give is charged right after."""
+    heat = [StepPart(line=line, current_a=14, at_s=2 * HOUR_S, for_s=1.5 * HOUR_S) for line in policy.connection.lines]
+    site = night(policy, *heat, **ALONE)
+    site.set("carport-left", energy_kwh=25, by="04:00")
+    site.until(6)
+    assert site.charged_kwh("carport-left") == pytest.approx(25, abs=0.5)
+
+
+def test_what_cannot_be_met_is_told_at_once_and_charged_as_far_as_it_goes(policy: Policy) -> None:
+    site = night(policy, **ALONE)
+    site.set("carport-left", energy_kwh=60, by="01:00")
+    site.until(0.1)
+    assert [event.code for event in site.events] == ["plan-short"]
+    state = site.states["carport-left"]
+    assert state.is_met is False
+    assert 25_000 < state.missing_wh < 40_000
+    assert "too little time" in state.reason
+    site.until(0.5)
+    assert site.charged_kwh("carport-left") > 2.5
+    site.until(3.1)
+    assert [event.code for event in site.events] == ["plan-short", "plan-missed"]
+
+
+def test_a_car_that_comes_late_is_planned_when_it_comes(policy: Policy) -> None:
+    site = night(policy, **ALONE)
+    site.set("carport-left", energy_kwh=5, by="06:00")
+    site.until(0.005)
+    assert site.states["carport-left"].code == "no-car"
+    site.until(0.1)
+    assert site.states["carport-left"].code == "met"
+
+
+def test_off_is_off_and_a_dropped_plan_leaves_the_mode(policy: Policy) -> None:
+    site = night(policy, **ALONE)
+    site.set("carport-left", energy_kwh=20, by="06:00")
+    site.until(0.5)
+    assert site.charged_kwh("carport-left") < 0.3
+    site.planning.set(policy, "carport-left", "plan", b"none", site.at)
+    site.until(1)
+    assert site.charged_kwh("carport-left") > 2.5
