@@ -231,9 +231,8 @@ class Balancer:
             return False
         if stale and any(circuit in stale for circuit in self.policy.circuits_above(desk.id)):
             return False
-        if desk.is_connected and desk.waits_for_plan and not desk.is_pinned(now_s):
-            return False
-        return desk.mode is not Mode.OFF and desk.ceiling_a >= desk.charger.min_a
+        waits = desk.is_connected and desk.waits_for_plan and not desk.is_pinned(now_s)
+        return not waits and desk.mode is not Mode.OFF and desk.ceiling_a >= desk.charger.min_a
 
     def _car(self, desk: Desk, ranks: Mapping[str, int], now_s: float) -> Car:
         is_standby = desk.id not in ranks

@@ -11,12 +11,12 @@ export function Plan({ car, ask }) {
   const hasPlan = Boolean(state?.plan);
   const mayWrite = role.value === "write";
   if (!hasPlan && !mayWrite) return null;
-  return html`<details class="more plan">
-    <summary>${hasPlan ? html`Plan: ${wanted(state)}` : "Plan: none"}</summary>
+  const summary = hasPlan ? `Plan: ${wanted(state)}` : "Plan: none";
+  return html`<div class="plan">
     ${hasPlan && html`<p class="said ${state.is_met === false ? "is-short" : ""}">${state.reason}</p>
       <${Slots} state=${state} />`}
-    ${mayWrite && html`<${Form} car=${car} ask=${ask} hasPlan=${hasPlan} />`}
-  </details>`;
+    ${mayWrite ? html`<details class="more"><summary>${summary}</summary><${Form} car=${car} ask=${ask} hasPlan=${hasPlan} /></details>` : html`<p class="quiet">${summary}</p>`}
+  </div>`;
 }
 
 /** Like 20 kWh by 07:00 on Mon, Tue. */
@@ -53,9 +53,9 @@ function Form({ car, ask, hasPlan }) {
     ask("plan", { ...goal, by: form.get("by"), weekdays: days });
   };
   return html`<form onSubmit=${submit}>
-    <label>Charge <input name="amount" type="number" inputmode="decimal" min="0.5" max="300" step="0.5" value="20" required />
+    <label>Charge <input name="amount" type="number" inputmode="decimal" min="0.5" max="300" step="0.5" defaultValue="20" required />
       ${canPercent ? html`<select name="unit" aria-label="Unit"><option>kWh</option><option>%</option></select>` : " kWh"}</label>
-    <label>by <input name="by" type="time" value="07:00" required /></label>
+    <label>by <input name="by" type="time" defaultValue="07:00" required /></label>
     <div class="choice days" role="group" aria-label="Weekdays; none: once">
       ${DAYS.map((day) => html`<button type="button" key=${day} aria-pressed=${days.includes(day)} onClick=${() => toggle(day)}>${day[0].toUpperCase()}${day.slice(1, 2)}</button>`)}
     </div>
