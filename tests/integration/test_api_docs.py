@@ -48,7 +48,14 @@ async def test_every_example_runs(site: tuple[RunningApi, MakeBelieve]) -> None:
         )
         output, _ = await process.communicate()
         assert process.returncode == 0, f"{example}\n{output.decode()}"
-    asked = [("garage", "mode", "fast"), ("garage", "max_current", "13"), ("garage", "priority", "1")]
+    asked = [
+        ("garage", "mode", "fast"),
+        ("garage", "max_current", "13"),
+        ("garage", "priority", "1"),
+        ("garage", "plan", '{"energy_kwh":20.0,"by":"07:00","weekdays":["mon","tue"]}'),
+        ("garage", "plan", "none"),
+        ("garage", "soc", "40"),
+    ]
     assert believe.settings == asked
     assert believe.modes["garage"] is Mode.FAST
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 
 import pytest
 from ampherd_core.bus import MAX_PAYLOAD_BYTES, Inbound
@@ -29,6 +29,7 @@ from ampherd_core.messages import (
     SiteState,
     Stamp,
 )
+from ampherd_core.plans import Plan, PlannedPart, PlanState, UsualLoad, Weekday
 from ampherd_core.wire import Wire
 from hypothesis import given
 from hypothesis import strategies as st
@@ -78,6 +79,16 @@ EACH: tuple[Message, ...] = (
         reason="switched off",
     ),
     SiteState(at=AT, epoch=1, is_grid_fresh=False, drawn_a=(0, 0, 0)),
+    PlanState(
+        charger="left",
+        at=AT,
+        plan=Plan(energy_kwh=20, time_of_day=time(7), weekdays=(Weekday.MON,)),
+        due=AT,
+        code="met",
+        reason="charges",
+        parts=(PlannedPart(start=AT, end=AT, offer_a=16, power_w=11_040),),
+    ),
+    UsualLoad(at=AT, mean_a=((1, 2, 3), None), high_a=((1, 2, 3), None)),
     ServiceStatus(service="balancer", is_online=True, version="0.1.0", since=AT),
     Event(at=AT, service="meter", code="meter-stale", severity=Severity.ALARM, text="The meter is silent."),
     SetResult(is_accepted=False, error="no such mode"),
