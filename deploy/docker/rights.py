@@ -21,6 +21,9 @@ WRITES: Final = {
         "site/state",
         "charger/+/grant",
         "charger/+/decision",
+        "charger/+/plan",
+        "site/usual",
+        "site/prices/error",
         "charger/+/+/error",
         "backlog/site/state",
         "service/+/status",
@@ -34,7 +37,7 @@ WRITES: Final = {
 }
 """Below `ampherd/<site>/`: only the meter says readings, and only the balancer grants."""
 
-GUEST: Final = ("charger/+/+/set",)
+GUEST: Final = ("charger/+/+/set", "site/prices/set")
 """What a person may set."""
 
 SLOTS: Final = 4

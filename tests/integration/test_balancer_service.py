@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -31,7 +31,7 @@ meters: {grid: {role: grid, driver: dsmr, source: "tcp://localhost:1"}}
 chargers:
   a: {driver: edgetech, link: "tcp://localhost:1001"}
   b: {driver: edgetech, link: "tcp://localhost:1002"}
-timings: {rise_every_s: 1, hold_s: 5}
+timings: {rise_every_s: 1, hold_s: 5, min_on_s: 1, min_off_s: 1}
 """
 STARTS_WITHIN_S = 20.0
 REACTS_WITHIN_S = 1.0
@@ -185,6 +185,38 @@ async def test_a_setting_is_answered_and_outlives_a_restart(world: World, proces
     await wait_for(lambda: world.grants["a"].id.epoch > epoch, STARTS_WITHIN_S)
     await wait_for(lambda: world.decision("a").limited_by == "off" and world.decision("a").at, STARTS_WITHIN_S)
     await world.settled(0, 16)
+
+
+async def test_a_plan_rules_is_told_and_outlives_a_restart(world: World, process: Server) -> None:
+    """Cheap from the third hour on: the car waits for it, the other one gets the room."""
+    await world.settled(10, 10)
+    hours = [datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(hours=hour) for hour in range(9)]
+    prices = [{"start": hour.isoformat(), "price": 0.4 if place < 3 else 0.1} for place, hour in enumerate(hours)]
+    await world.say(T.prices_set, json.dumps(prices).encode())
+    plan = {"energy_kwh": 5, "by": hours[8].isoformat()}
+    await world.say(T.set("a", "plan"), json.dumps(plan).encode(), answer_on="guest/answer")
+    await wait_for(lambda: world.last("guest/answer").get("is_accepted") is True)
+    await wait_for(lambda: world.last(T.plan("a")).get("code") == "met", 10, "the plan is laid")
+    assert "for 0.50 EUR." in str(world.last(T.plan("a"))["reason"])
+    await world.settled(0, 16)
+    assert world.decision("a").limited_by == "plan-waits"
+    process.stop()
+    world.heard.clear()
+    process.start()
+    await wait_for(lambda: world.last(T.plan("a")).get("code") == "met", STARTS_WITHIN_S, "the plan is taken up")
+    assert "for 0.50 EUR." in str(world.last(T.plan("a"))["reason"])
+    await world.settled(0, 16)
+    await world.say(T.set("a", "plan"), b"none")
+    await world.settled(10, 10)
+
+
+async def test_prices_and_plans_that_are_wrong_are_explained(world: World, process: Server) -> None:
+    await world.settled(10, 10)
+    await world.say(T.prices_set, b'[{"start": "soon", "price": 1}]')
+    await wait_for(lambda: "no time like" in str(world.last(T.prices_error).get("error")), 10, "the list is refused")
+    await world.say(T.set("a", "plan"), b'{"soc_percent": 80, "by": "07:00"}')
+    error = T.set_error("a", "plan")
+    await wait_for(lambda: "battery_kwh" in str(world.last(error).get("error")), 10, "the plan is refused")
 
 
 async def test_a_refused_setting_is_explained_and_changes_nothing(world: World, process: Server) -> None:

@@ -74,12 +74,15 @@ class PlanKeeper:
             self.planning.hear_prices(message.payload)
         except PriceError as err:
             log.info("prices_refused", error=str(err))
+            if self._reign() is None:
+                return
             result = SetResult(is_accepted=False, error=f"prices: {err}"[:500])
             await self._say(Outbound(self._topics.prices_error, result.to_json(), qos=1))
             return
         log.info("prices_taken", count=len(self.planning.prices.entries))
         self._has_news.set()
-        await self._save(_PRICES, message.payload)
+        if self._reign() is not None:
+            await self._save(_PRICES, message.payload)
 
     async def begin(self) -> None:
         """A reign begins: take up what was kept."""
