@@ -54,8 +54,8 @@ def _recorded() -> Iterator[Case]:
         (3, "dsmr4", "cars that lag 3 s, a meter of whole amps every ten seconds"),
     ):
         yield _spikes(lag_s, kind, about)
-    yield _evening(5, "four three-phase cars come home, 3 x 25 A, a real evening of sessions", phases=3)
-    yield _evening(4, "four one-phase cars on rotated phases, 3 x 25 A, a real evening", phases=1)
+    yield _evening(5, "four three-phase cars come home, a real evening in a made-up house, 3 x 25 A", phases=3)
+    yield _evening(4, "four one-phase cars on rotated phases, a real evening in a made-up house, 3 x 25 A", phases=1)
     yield _prices()
     yield from _suns()
 
@@ -111,7 +111,7 @@ def _prices() -> Case:
     cars = (("early", 0.0, 12.5, 25_000.0), ("late", 3.0, 14.0, 40_000.0), ("short", 0.5, 5.0, 12_000.0))
     return Case(
         id="prices",
-        about="three cars with deadlines, hourly DK2 prices, 3 x 25 A, from 18:00 to 8:00",
+        about="three cars with deadlines, hourly DK2 prices, a made-up house, 3 x 25 A, from 18:00 to 8:00",
         kind=Kind.COST,
         scenario=_scenario(
             {
