@@ -141,7 +141,7 @@ class TestTheCap:
 HOUSES = st.lists(st.tuples(st.integers(20, 400), st.floats(0, HOUSE_MAX_W)), min_size=4, max_size=25)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(HOUSES, st.floats(0, 6), st.booleans(), st.integers(1, 3))
 def test_no_car_raises_the_peak(loads: list[tuple[int, float]], lag_s: float, is_one_phase: bool, cars: int) -> None:
     """Under any house within its most: a quarter ends under the peak so far, or where the house alone had brought it.
