@@ -50,8 +50,13 @@ class Appetite:
         self._probe_s = float("-inf")
         self._is_known = False
 
-    def heard(self, iec_state: IecState, offer_a: float, drawn: Phases | None, now_s: float) -> None:
-        """One fresh state: what the wallbox offers and what the car draws per line (None without a meter)."""
+    def heard(
+        self, iec_state: IecState, offer_a: float, drawn: Phases | None, now_s: float, *, is_on_one_phase: bool = False
+    ) -> None:
+        """One fresh state: what the wallbox offers and what the car draws per line (None without a meter).
+
+        On one phase of a wallbox that has more a car cannot show which lines it would use.
+        """
         if not iec_state.is_connected:
             if self._is_known:
                 self.forget()
@@ -62,8 +67,12 @@ class Appetite:
         if drawn is None or drawn_a is None or not iec_state.is_charging:
             self._fewer_since_s = self._unused_since_s = None
             return
-        self._note_lines(drawn, drawn_a, now_s)
+        self._note_lines(drawn, 0.0 if is_on_one_phase else drawn_a, now_s)
         self._note_unused(offer_a, drawn_a, now_s)
+
+    def rewired(self) -> None:
+        """It charges on another count of phases from now on: what it takes of each shows anew."""
+        self.cap_a = self._unused_since_s = None
 
     def _note_idle(self, iec_state: IecState, offer_a: float, drawn_a: float | None, now_s: float) -> None:
         takes = iec_state.is_charging and (drawn_a is None or drawn_a > USED_ABOVE_A)

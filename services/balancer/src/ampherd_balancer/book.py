@@ -100,6 +100,11 @@ class Book:
         return max([self.confirmed_a or 0.0, self._pending_a, *[grant.offer_a for grant in self._outstanding]])
 
     @property
+    def may_be_on_three(self) -> bool:
+        """Whether a grant of three phases may yet be acted on."""
+        return any(grant.phases == 3 for grant in self._outstanding)
+
+    @property
     def surely_offered_a(self) -> float:
         """The least that the wallbox may offer now by its agent's own orders, A; a grant may lower it yet."""
         return min(self.confirmed_a or 0.0, self._pending_least_a)
@@ -136,7 +141,7 @@ class Book:
 
 def _is_repeat(before: Grant, grant: Grant) -> bool:
     """Whether `grant` says the same as the one before, and the agent may act on it for at least as long."""
-    if grant.offer_a != before.offer_a or grant.echo.session != before.echo.session:
+    if (grant.offer_a, grant.phases) != (before.offer_a, before.phases) or grant.echo.session != before.echo.session:
         return False
     return grant.echo.at_s + grant.lease_s >= before.echo.at_s + before.lease_s
 

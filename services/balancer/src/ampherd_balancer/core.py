@@ -145,6 +145,8 @@ class Balancer:
         return Outcome(self._grants(self._offers(situation, target, now_s), now_s), situation, target)
 
     def _situation(self, now_s: float) -> Situation:
+        is_grid_fresh = self.meters[self.policy.grid_meter].is_fresh(now_s)
+        self.harvest.choose_phases(self.desks.values(), now_s, may_switch=self._may_raise and is_grid_fresh)
         strangers = [desk.id for desk in self.desks.values() if not desk.follows(self.epoch)]
         unseen: dict[str, Phases] = {}
         stuck_a: dict[str, float] = {}
@@ -161,11 +163,11 @@ class Balancer:
         doubted = self._doubted(stale, now_s)
         wanting = [self.desks[charger] for charger in stuck_a if charger not in doubted]
         wanting = [desk for desk in wanting if self._wants(desk, stale, now_s)]
-        if CONNECTION not in stale:
+        if is_grid_fresh:
             unlit = self.harvest.look(wanting, now_s)
             wanting = [desk for desk in wanting if desk.id not in unlit]
         return Situation(
-            is_grid_fresh=CONNECTION not in stale,
+            is_grid_fresh=is_grid_fresh,
             is_fenced=self._is_fenced(strangers, unseen, now_s),
             stale_nodes=stale,
             doubted=doubted,
@@ -232,7 +234,8 @@ class Balancer:
         if stale and any(circuit in stale for circuit in self.policy.circuits_above(desk.id)):
             return False
         waits = desk.is_connected and desk.waits_for_plan and not desk.is_pinned(now_s)
-        return not waits and desk.mode is not Mode.OFF and desk.ceiling_a >= desk.charger.min_a
+        is_held = waits or desk.phases.is_switching
+        return not is_held and desk.mode is not Mode.OFF and desk.ceiling_a >= desk.charger.min_a
 
     def _car(self, desk: Desk, ranks: Mapping[str, int], now_s: float) -> Car:
         is_standby = desk.id not in ranks

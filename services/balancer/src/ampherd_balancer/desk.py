@@ -6,14 +6,15 @@ from collections import deque
 from typing import Final
 
 from ampherd_core.messages import ChargerState, Grant, GrantId, IecState, LinkHealth, Mode, Reading
-from ampherd_core.phases import ZERO, Line, Phases, on_lines
+from ampherd_core.phases import LINES, ZERO, Line, PhaseCount, Phases, on_lines
 from ampherd_core.policy import Policy
 from ampherd_core.units import MAX_OFFER_A
 
 from ampherd_balancer.agenda import Agenda
-from ampherd_balancer.appetite import Appetite
+from ampherd_balancer.appetite import USED_ABOVE_A, Appetite
 from ampherd_balancer.book import NOISE_A, SILENT_AFTER_S, Book
 from ampherd_balancer.hearing import Sender
+from ampherd_balancer.phase_choice import PhaseChoice
 from ampherd_balancer.power import watts_per_amp
 from ampherd_balancer.settings import Wishes
 from ampherd_balancer.site import loads
@@ -40,6 +41,8 @@ class Desk:
         self.changed_s = now_s
         self.sent_s = float("-inf")
         self.is_lost = False
+        self.phases = PhaseChoice(now_s)
+        self._is_on_one_phase = self._is_phase_doubted = False
         self._is_reached = False
         self.first_seq = 0
         self._former: deque[tuple[float, float]] = deque()
@@ -105,8 +108,12 @@ class Desk:
 
     @property
     def lines(self) -> tuple[Line, ...]:
-        """The site lines that it loads."""
-        return self.appetite.lines
+        """The site lines that it loads: that of terminal L1 alone while its wallbox surely is on one phase."""
+        return self.charger.lines[:1] if self._is_on_one_phase else self.appetite.lines
+
+    def lines_on(self, phases: PhaseCount) -> tuple[Line, ...]:
+        """Those that it would load on that count."""
+        return self.charger.lines[:1] if phases == 1 else self.appetite.lines
 
     @property
     def watts_per_amp(self) -> float:
@@ -139,9 +146,13 @@ class Desk:
         self.state, self._heard_s = state, at_s
         self._is_reached = state.link is LinkHealth.OK and state.offer_a is not None
         drawn = self._drawn(state, now_s)
+        if self.phases.heard(state.phases, now_s):
+            self.appetite.rewired()
+            self._is_phase_doubted = False
         self.book.heard(state, max(drawn) if drawn is not None else None, now_s)
         if state.iec_state is not None and state.offer_a is not None and state.link is LinkHealth.OK:
-            self.appetite.heard(state.iec_state, state.offer_a, drawn, now_s)
+            is_on_one_phase = self.charger.switches_phases and state.phases != 3
+            self.appetite.heard(state.iec_state, state.offer_a, drawn, now_s, is_on_one_phase=is_on_one_phase)
             is_ungranted = self.sent_s == float("-inf")
             if is_new or is_ungranted or self.book.applied is None or state.is_fallback:
                 self._follow(state.offer_a, now_s)
@@ -149,6 +160,19 @@ class Desk:
         else:
             self.trace.doubt(min(at_s, now_s))
         return True
+
+    def note_phases(self, now_s: float) -> None:
+        """One phase counts while it is read back, three were not granted, and no other line has carried current."""
+        others = [amps for line, amps in zip(LINES, self.trace.latest, strict=True) if line != self.charger.lines[0]]
+        self._is_phase_doubted |= self.phases.confirmed == 1 and max(others) > USED_ABOVE_A
+        self._is_on_one_phase = (
+            self.charger.switches_phases
+            and self.phases.confirmed == 1
+            and self.phases.wish != 3
+            and self.is_reachable(now_s)
+            and not self.book.may_be_on_three
+            and not self._is_phase_doubted
+        )
 
     def inherit(self, now_s: float) -> None:
         """While it may still obey another reign: what that one lowered meanwhile is not granted again."""
@@ -226,6 +250,7 @@ class Desk:
             echo=self.state.stamp,
             lease_s=self.policy.timings.lease_s,
             offer_a=offer_a,
+            phases=self.phases.wish if may_raise else None,
             may_raise=may_raise,
         )
         self.book.granted(grant)
@@ -243,6 +268,8 @@ class Desk:
         self.book.most_a = max(charger.max_a, charger.failsafe_a or 0.0, charger.fallback_a, self.book.most_a)
         self.book.car_lag_s = policy.timings.car_lag_s
         self.appetite.timings = policy.timings
+        if not charger.switches_phases:
+            self.phases.leave()
 
     def _follow(self, offer_a: float, now_s: float) -> None:
         """The agent stands elsewhere than we granted: go on from where it is, if a car charges there.

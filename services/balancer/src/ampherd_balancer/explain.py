@@ -21,6 +21,7 @@ def explain(balancer: Balancer, outcome: Outcome, desk: Desk, now_s: float) -> R
         _out_of_reach(desk, now_s)
         or _out_of_order(outcome, balancer, desk)
         or _by_choice(desk)
+        or _switching(desk)
         or explain_sun(balancer, desk, now_s)
         or _by_plan(desk)
         or _waiting(balancer, outcome, desk, now_s)
@@ -84,6 +85,15 @@ def _by_plan(desk: Desk) -> Reason | None:
 def _span(seconds: float) -> str:
     minutes = max(1, round(seconds / 60))
     return f"{minutes // 60} h {minutes % 60:02} min" if minutes >= 60 else f"{minutes} min"
+
+
+def _switching(desk: Desk) -> Reason | None:
+    if not desk.phases.is_switching:
+        return None
+    if desk.phases.wish == 1:
+        return Reason("switching-phases", "Switching to one phase, to go on with less sun.")
+    gain = "to use more sun" if desk.mode.follows_sun else "to charge faster"
+    return Reason("switching-phases", f"Switching to three phases, {gain}.")
 
 
 def _waiting(balancer: Balancer, outcome: Outcome, desk: Desk, now_s: float) -> Reason | None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from ampherd_core.messages import Mode, Reading
-from ampherd_core.phases import ZERO, Phases, each, on_lines, total
+from ampherd_core.phases import ZERO, Line, PhaseCount, Phases, each, on_lines, total
 from ampherd_core.policy import Policy
 from ampherd_core.policy_solar import Accounting
 
 from ampherd_balancer.allocate import Limit
 from ampherd_balancer.desk import Desk
 from ampherd_balancer.feed import Feed, SideMeter
+from ampherd_balancer.phasing import Phasing
 from ampherd_balancer.power import watts_per_amp
 from ampherd_balancer.sun import Sun, SunCar, Sunlight
 
@@ -28,6 +29,7 @@ class Harvest:
         self.sun = Sun(policy.solar)
         self.light = Sunlight(frozenset(), ZERO)
         self.cars_w = 0.0
+        self._phasing = Phasing()
 
     def take_policy(self, policy: Policy) -> None:
         """Go on under an edited policy; who charges goes on charging."""
@@ -40,6 +42,11 @@ class Harvest:
         taken = total([self._taken(desk) for desk in desks if desk.mode.follows_sun])
         self.cars_w = sum(taken)
         self.sun.surplus.note(now_s, self._feed.pools(grid, sides, taken, now_s))
+
+    def choose_phases(self, desks: Collection[Desk], now_s: float, *, may_switch: bool) -> None:
+        """Let each charger that can charge on one phase or three use what suits the sun."""
+        surplus = self.sun.surplus.now if may_switch else None
+        self._phasing.look(desks, surplus, self._minimum, now_s, may_switch=may_switch)
 
     def look(self, wanting: Collection[Desk], now_s: float) -> frozenset[str]:
         """Which of those that want to charge may not, for lack of sun."""
@@ -54,7 +61,7 @@ class Harvest:
             for desk in wanting
             if desk.mode.follows_sun and not desk.appetite.is_idle and (desk.granted_a > 0 or desk.mode is Mode.SOLAR)
         ]
-        weights = {desk.id: self._needs(desk, 1.0) for desk in members}
+        weights = {desk.id: self._needs(desk.lines, 1.0) for desk in members}
         if self._policy.solar.accounting is Accounting.NET:
             netted = {desk_id: pools[0] for desk_id, pools in weights.items()}
             return [Limit(CODE, self.light.room[0], netted)] if netted else []
@@ -67,19 +74,23 @@ class Harvest:
     def _car(self, desk: Desk) -> SunCar:
         return SunCar(
             id=desk.id,
-            needs=self._needs(desk, desk.charger.min_a),
+            needs=self._needs(desk.lines, desk.charger.min_a),
             priority=desk.priority,
             is_min_solar=desk.mode is Mode.MIN_SOLAR,
             is_running=desk.granted_a > 0,
             is_idle=desk.appetite.is_idle or not desk.is_connected,
         )
 
-    def _needs(self, desk: Desk, amps: float) -> Phases:
+    def _minimum(self, desk: Desk, phases: PhaseCount) -> Phases:
+        """What its car takes at least on so many phases, W per pool."""
+        return self._needs(desk.lines_on(phases), desk.charger.min_a)
+
+    def _needs(self, lines: Sequence[Line], amps: float) -> Phases:
         """The power of an offer, W per pool."""
         connection = self._policy.connection
         if self._policy.solar.accounting is Accounting.NET:
-            return amps * watts_per_amp(connection, desk.lines), 0.0, 0.0
-        return on_lines(desk.lines, amps * connection.voltage_v)
+            return amps * watts_per_amp(connection, lines), 0.0, 0.0
+        return on_lines(lines, amps * connection.voltage_v)
 
     def _taken(self, desk: Desk) -> Phases:
         """What its car takes now, W per pool."""

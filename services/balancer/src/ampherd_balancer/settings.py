@@ -53,7 +53,11 @@ def read_change(setting: str, payload: bytes, charger: Charger | None) -> Change
         case "priority":
             return Change("priority", _priority(value))
         case "phases":
-            raise SettingError("phases: this wallbox cannot switch phases")
+            raise SettingError(
+                "phases: chosen by the mode and the sun, not by hand"
+                if charger.switches_phases
+                else "phases: this wallbox cannot switch phases"
+            )
     raise SettingError(f"there is no setting {setting[:40]!r}; there are mode, max_current, priority, plan and soc")
 
 

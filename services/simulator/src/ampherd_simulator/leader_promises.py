@@ -149,7 +149,8 @@ class LeaderPromises:
         name, before_a = grant.charger, reign.told_a.get(grant.charger, 0.0)
         if before_a > 0 and grant.offer_a == 0 and self._ledger.entries[name].is_said_to_charge:
             reign.stopped_s[name] = now_s
-            if self._is_calm(now_s) and self._would_fit():
+            follows_sun = self._world.policy.chargers[name].mode.follows_sun
+            if not follows_sun and not self._is_switched(grant) and self._is_calm(now_s) and self._would_fit():
                 self._complain(8, f"{name} is stopped although every car's minimum fits")
         elif before_a == 0 and grant.offer_a > 0 and name in reign.stopped_s:
             rested_s = now_s - reign.stopped_s.pop(name)
@@ -246,6 +247,11 @@ class LeaderPromises:
             minima_a = sum(policy.chargers[name].min_a for name in below)
             is_known = is_known and (node == CONNECTION or minima_a <= self._limits_a[node])
         return is_known and all(entry.is_metered for entry in self._ledger.entries.values())
+
+    def _is_switched(self, grant: Grant) -> bool:
+        """Whether it asks for other phases than the wallbox says: that needs a stop."""
+        said = self._ledger.entries[grant.charger].said
+        return grant.phases is not None and said is not None and said.phases != grant.phases
 
     def _is_calm(self, now_s: float) -> bool:
         return now_s > CALM_S and not self._ledger.has_recent(frozenset(Kind), CALM_S)

@@ -9,7 +9,7 @@ from enum import Enum
 from functools import cached_property
 from typing import Any, Final
 
-from ampherd_core.messages import MeterRole
+from ampherd_core.messages import MeterRole, Mode
 from ampherd_core.phases import LINES, ZERO, Line, Phases
 from ampherd_core.policy import CONNECTION, DriverName, Policy
 from ampherd_core.policy_check import check
@@ -38,6 +38,8 @@ class Place:
     fallback_a: float = 0.0
     failsafe_a: float | None = None
     priority: int = 5
+    mode: Mode = Mode.FAST
+    switches_phases: bool = False
     car_phases: int = 3
     car_max_a: float = 16.0
     car_lag_s: float = 1.0
@@ -64,6 +66,8 @@ class Home:
     min_on_s: float = 300.0
     min_off_s: float = 120.0
     turn_s: float = 900.0
+    switch_every_s: float = 600.0
+    solar: tuple[tuple[str, float], ...] = ()
     has_standby: bool = False
 
     @cached_property
@@ -101,7 +105,9 @@ class Home:
                     "min_on_s": self.min_on_s,
                     "min_off_s": self.min_off_s,
                     "turn_s": self.turn_s,
+                    "switch_every_s": self.switch_every_s,
                 },
+                "solar": dict(self.solar),
             }
         )
 
@@ -142,6 +148,8 @@ def _charger(place: Place, number: int) -> dict[str, object]:
         "fallback_a": place.fallback_a,
         "failsafe_a": place.failsafe_a,
         "priority": place.priority,
+        "mode": place.mode,
+        "switches_phases": place.switches_phases,
     }
 
 
@@ -173,9 +181,11 @@ def _setting(home: Home) -> Iterator[str]:
     for place in home.places:
         where = "" if place.circuit == CONNECTION else f" on {place.circuit}"
         fallback = f", fallback {place.fallback_a:g} A" if place.fallback_a else ""
+        how = "" if place.mode is Mode.FAST else f", mode {place.mode}"
+        how += ", on one phase or three" if place.switches_phases else ""
         yield (
             f"Wallbox {place.id} ({place.driver}) on {'/'.join(place.lines)}{where}: {place.min_a:g} to "
-            f"{place.max_a:g} A{fallback}; its car takes {place.car_max_a:g} A on {place.car_phases} phases."
+            f"{place.max_a:g} A{fallback}{how}; its car takes {place.car_max_a:g} A on {place.car_phases} phases."
         )
     if home.has_standby:
         yield "A second balancer stands by."

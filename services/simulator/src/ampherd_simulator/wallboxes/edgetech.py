@@ -166,8 +166,9 @@ class Edgetech:
             if self._car is IecState.A:
                 self.sensors.session_wh = 0.0
             self._car = car
+        was_open = not self.is_closed
         self._contactor.step(now_s, car, self.offer_a)
-        if not self.is_closed and not self.is_switch_stuck:
+        if (was_open or not self.is_closed) and not self.is_switch_stuck:
             self.terminals = self.set_phases
 
     def sense(self, drawn_a: Phases, energy_wh: float) -> None:
