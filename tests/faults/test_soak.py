@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from ampherd_simulator.faults import Kind
 from ampherd_simulator.invent import ON_SWITCHES, invent
+from ampherd_simulator.invent_sun import invent_sunny
 from ampherd_simulator.layers import Layer
 from ampherd_simulator.soak import live
 from ampherd_simulator.story import Story
@@ -15,6 +16,7 @@ from ampherd_simulator.trial import try_story
 SEED = 1
 STORIES = 20
 BATCHES = 12
+SUNNY_STORIES = 12
 
 
 @pytest.mark.parametrize("batch", range(BATCHES))
@@ -26,6 +28,11 @@ def test_no_promise_is_broken_in_random_homes(batch: int) -> None:
     assert figures.hours > 2
     assert sum(figures.faults.values()) > 40
     assert figures.charged_wh > 4_000
+
+
+def test_no_promise_is_broken_where_phases_are_switched_under_a_changing_sun() -> None:
+    for seed in range(SEED, SEED + SUNNY_STORIES):
+        assert try_story(invent_sunny(seed)).broken == [], f"sunny seed {seed}"
 
 
 def test_every_kind_of_fault_has_its_turn() -> None:

@@ -6,7 +6,6 @@ import time
 from dataclasses import dataclass
 from itertools import count
 
-from ampherd_simulator.invent import invent
 from ampherd_simulator.trial import try_story
 
 from tests.mutations.mutants import Mutant
@@ -26,7 +25,7 @@ def hunt(mutant: Mutant, *, seconds: float, seed: int) -> Caught | None:
     began_s = time.process_time()
     with mutant.at_large():
         for number in count():
-            verdict = try_story(invent(seed + number), stops_early=True)
+            verdict = try_story(mutant.invent(seed + number), stops_early=True)
             took_s = time.process_time() - began_s
             if verdict.broken:
                 first = verdict.broken[0]

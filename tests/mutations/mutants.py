@@ -16,11 +16,15 @@ from ampherd_balancer.transition import floor_to
 from ampherd_charger_agent.lease import Lease
 from ampherd_charger_agent.orders import Orders
 from ampherd_charger_agent.overdraw import Overdraw
+from ampherd_charger_agent.phase_switch import PhaseSwitch
 from ampherd_charger_agent.safety import SafetyLoop
 from ampherd_core import policy_check
 from ampherd_core.phases import ZERO
 from ampherd_meter import electrics
 from ampherd_meter.watch import Watch
+from ampherd_simulator.invent import invent
+from ampherd_simulator.invent_sun import invent_sunny
+from ampherd_simulator.story import Story
 
 LONGER_S = 10.0
 
@@ -30,13 +34,14 @@ Anything = Any
 
 @dataclass(frozen=True)
 class Mutant:
-    """`owner.name` becomes `make(original)`; `promise` is what that breaks."""
+    """`owner.name` becomes `make(original)`; `promise` is what that breaks, in stories that `invent` tells."""
 
     title: str
     promise: int
     owner: Anything
     name: str
     make: Callable[[Anything], Anything]
+    invent: Callable[[int], Story] = invent
 
     @contextmanager
     def at_large(self) -> Iterator[None]:
@@ -165,6 +170,7 @@ MUTANTS: Sequence[Mutant] = (
     Mutant("a leader stays though a higher epoch is heard", 7, Balancer, "higher_epoch", fact(None)),
     Mutant("a car gets less than its minimum", 8, core, "_floor", _no_minimum),
     Mutant("a contactor does not rest", 8, Desk, "waits_s", always(0.0)),
+    Mutant("phases are switched under load", 8, PhaseSwitch, "is_dead", always(True), invent_sunny),
     Mutant("fallbacks that do not fit are let pass", 9, policy_check, "_fallbacks", always(())),
     Mutant("a whole amp is taken at its word", 10, electrics, "_margin_a", always(0.0)),
 )

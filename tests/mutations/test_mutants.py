@@ -19,6 +19,7 @@ QUICK = {
     "a deaf wallbox is called obedient",
     "a silent meter means 0 A",
     "a contactor does not rest",
+    "phases are switched under load",
 }
 """Those that a few stories show; `make mutants` hunts them all."""
 
