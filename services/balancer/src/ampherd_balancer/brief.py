@@ -80,7 +80,7 @@ def aim(desk: Desk, account: Account, wish: Plan | None, at: datetime) -> Aim:
         by=account.due,
         min_a=desk.charger.min_a,
         max_a=desk.usable_a,
-        watts_per_amp=watts_per_amp(desk.policy.connection, desk.lines) * TAKEN,
+        watts_per_amp=watts_per_amp(desk.policy.connection, desk.lines_on(3)) * TAKEN,
         priority=desk.priority,
         now_a=desk.granted_a,
     )
@@ -105,7 +105,7 @@ def write(core: Balancer, aims: Mapping[str, Aim], prices: Prices, usual: UsualL
     orders = [aim.order for aim in aims.values() if aim.order is not None]
     ahead = [order._replace(by=order.by - EARLY) for order in orders] + orders
     zone = ZoneInfo(core.policy.site.timezone)
-    used = {desk.id: desk.lines for desk in core.desks.values()}
+    used = {desk.id: desk.lines_on(3) for desk in core.desks.values()}
     walls = bounds(core.policy, core.tree, used)
     slots = []
     for start, end in cuts(at, ahead):
@@ -130,7 +130,7 @@ def key(core: Balancer, aims: Mapping[str, Aim], prices: Prices, at: datetime) -
             aim.code,
             aim.due,
             aim.plan,
-            aim.order and (aim.order._replace(energy_wh=0.0, now_a=0.0), core.desks[charger].lines),
+            aim.order and (aim.order._replace(energy_wh=0.0, now_a=0.0), core.desks[charger].lines_on(3)),
         )
         for charger, aim in aims.items()
     ]
