@@ -19,6 +19,7 @@ WRITES: Final = {
     "meter": ("meter/#", "backlog/meter/#", "service/meter/status", "event"),
     "balancer": (
         "site/state",
+        "site/limit/error",
         "charger/+/grant",
         "charger/+/decision",
         "charger/+/plan",
@@ -32,10 +33,12 @@ WRITES: Final = {
         "service/+/reply/#",
         "event",
     ),
-    "api": ("charger/+/+/set", "history/request", "service/api/status", "event"),
+    "api": ("charger/+/+/set", "site/limit/set", "history/request", "service/api/status", "event"),
+    "operator": ("site/limit/set",),
     "reader": (),
 }
-"""Below `ampherd/<site>/`: only the meter says readings, and only the balancer grants."""
+"""Below `ampherd/<site>/`: only the meter says readings, only the balancer grants, and no guest lifts the network
+operator's cap."""
 
 GUEST: Final = ("charger/+/+/set", "site/prices/set")
 """What a person may set."""
@@ -58,17 +61,26 @@ def agent_writes(slot: int, charger: str | None) -> tuple[str, ...]:
     return (*own, f"service/{name}/status", state, f"backlog/{state}", f"evcc/{charger}/#")
 
 
-def access_list(chargers: Sequence[str], guests: Iterable[str]) -> str:
-    """Mosquitto's access list: all but `health` read all of Ampherd, and each writes what is its own."""
+def access_list(chargers: Sequence[str], guests: Iterable[str], input_topic: str | None = None) -> str:
+    """Mosquitto's access list: all but `health` read all of Ampherd, and each writes what is its own.
+
+    A digital input speaks as `operator` on a topic of its own, and the balancer hears it.
+    """
     padded = [*chargers, *[None] * (SLOTS - len(chargers))]
     agents = {f"agent-{slot}": agent_writes(slot, charger) for slot, charger in enumerate(padded, 1)}
     blocks = [_block(name, topics) for name, topics in (WRITES | agents | dict.fromkeys(guests, GUEST)).items()]
+    if input_topic is not None:
+        rows = {"operator": f"topic write {input_topic}", "balancer": f"topic read {input_topic}"}
+        blocks = [f"{block}\n{rows[block.split()[1]]}" if block.split()[1] in rows else block for block in blocks]
     return "\n\n".join([*blocks, "user health\ntopic read $SYS/broker/uptime"]) + "\n"
 
 
 def renew(path: Path, policy: Policy | None, guests: Path) -> None:
     """Write the list anew where it has changed; at once or not at all."""
-    text = access_list(tuple(policy.chargers) if policy else (), guests.read_text(encoding="utf-8").split())
+    operator = policy.limits.operator if policy else None
+    input_topic = operator.input_topic if operator else None
+    chargers = tuple(policy.chargers) if policy else ()
+    text = access_list(chargers, guests.read_text(encoding="utf-8").split(), input_topic)
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return
     fresh = path.with_name(f".{path.name}.new")

@@ -55,6 +55,8 @@ async def test_every_example_runs(site: tuple[RunningApi, MakeBelieve]) -> None:
         ("garage", "plan", '{"energy_kwh":20.0,"by":"07:00","weekdays":["mon","tue"]}'),
         ("garage", "plan", "none"),
         ("garage", "soc", "40"),
+        ("site", "limit", '{"active":true,"power_w":4200.0,"for_s":7200.0}'),
+        ("site", "limit", '{"active":false}'),
     ]
     assert believe.settings == asked
     assert believe.modes["garage"] is Mode.FAST

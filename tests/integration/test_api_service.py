@@ -67,6 +67,11 @@ async def test_live_picture_settings_and_refusals(site: Site) -> None:
             ("guest", "priority", "2"),
         ]
 
+        dim = {"power_w": 4200, "for_s": 7200}
+        assert (await reader.post("/api/site/limit", json=dim)).status_code == 403
+        assert (await writer.post("/api/site/limit", json=dim)).json()["limit"] == {"active": True, **dim}
+        assert believe.settings[-1] == ("site", "limit", '{"active":true,"power_w":4200.0,"for_s":7200.0}')
+
         refused = await writer.post("/api/chargers/garage/mode", json={"value": "turbo"})
         assert (refused.status_code, refused.json()["message"]) == (422, REFUSED)
 
@@ -91,6 +96,13 @@ async def test_live_picture_settings_and_refusals(site: Site) -> None:
         ("/api/chargers/garage/max_current", b'{"value": "16"}', 422),
         ("/api/chargers/garage/priority", b'{"value": 0}', 422),
         ("/api/chargers/garage/priority", b'{"value": 1.5}', 422),
+        ("/api/site/limit", b'{"power_w": -1}', 422),
+        ("/api/site/limit", b'{"power_w": NaN}', 422),
+        ("/api/site/limit", b'{"power_w": "4200"}', 422),
+        ("/api/site/limit", b'{"for_s": 0}', 422),
+        ("/api/site/limit", b'{"active": 1}', 422),
+        ("/api/site/limit", b'{"watts": 4200}', 422),
+        ("/api/site/limit", b"[]", 422),
         ("/api/chargers/attic/mode", b'{"value": "off"}', 404),
         ("/api/chargers/..%2f..%2fx/mode", b'{"value": "off"}', 405),
         ("/api/chargers/%2B/mode", b'{"value": "off"}', 404),

@@ -32,6 +32,7 @@ chargers:
   a: {driver: edgetech, link: "tcp://localhost:1001"}
   b: {driver: edgetech, link: "tcp://localhost:1002"}
 timings: {rise_every_s: 1, hold_s: 5, min_on_s: 1, min_off_s: 1}
+limits: {operator: {input_topic: plc/dim}}
 """
 STARTS_WITHIN_S = 20.0
 REACTS_WITHIN_S = 1.0
@@ -227,6 +228,26 @@ async def test_a_refused_setting_is_explained_and_changes_nothing(world: World, 
     assert world.decision("a").max_a == 16
 
 
+async def test_the_network_operators_signal_dims_and_outlives_a_restart(world: World, process: Server) -> None:
+    """Two devices keep 7,560 W together: room for one car on three phases, not for two."""
+    await world.settled(10, 10)
+    await world.say(T.limit_set, b"on", answer_on="guest/answer")
+    await wait_for(lambda: world.last("guest/answer").get("is_accepted") is True)
+    await wait_for(lambda: 0 < sum(world.offers.values()) <= 7560 / 690 and 0 in world.offers.values(), 10, "the cap")
+    await wait_for(lambda: world.last(T.site_state).get("operator") == {"limit_w": 7560.0}, 5)
+    epoch = world.grants["a"].id.epoch
+    process.stop()
+    process.start()
+    await wait_for(lambda: world.grants["a"].id.epoch > epoch, STARTS_WITHIN_S)
+    await wait_for(lambda: world.last(T.site_state).get("epoch") != epoch, 10)
+    await wait_for(lambda: world.last(T.site_state).get("operator") == {"limit_w": 7560.0}, 10, "it still holds")
+    await world.say(T.limit_set, b"0", answer_on="guest/answer")
+    await wait_for(lambda: "limit: 0 may mean off" in str(world.last(T.limit_error).get("error")), 5, "refused loudly")
+    assert world.last(T.site_state).get("operator") == {"limit_w": 7560.0}
+    await world.say("plc/dim", b"0")
+    await wait_for(lambda: "operator" not in world.last(T.site_state), 5, "the input opens")
+
+
 @pytest.mark.parametrize(
     "topic",
     [
@@ -268,6 +289,8 @@ async def test_bad_payloads_on_every_topic_change_nothing(world: World, process:
         T.charger_state("x"),
         T.grant("a"),
         *settable,
+        T.limit_set,
+        "plc/dim",
     ):
         for payload in bad:
             await world.say(topic, payload)

@@ -50,6 +50,8 @@ TABLE = {
     T.reading("grid"): {"meter"},
     T.meter_status("grid"): {"meter"},
     T.set("left", "mode"): {"api", "guest"},
+    T.limit_set: {"api", "operator"},
+    T.limit_error: {"balancer"},
     T.history_request: {"api"},
     T.event: set(SERVICES),
     "ampherd/home/anything": set(),

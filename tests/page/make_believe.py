@@ -58,7 +58,7 @@ class MakeBelieve:
         self.bus = MqttBus(
             BrokerAddress.parse(url),
             "make-believe",
-            filters=[self.topics.set(ANY, ANY)],
+            filters=[self.topics.set(ANY, ANY), self.topics.limit_set],
             listener=self._answer,
         )
 
@@ -203,7 +203,7 @@ class MakeBelieve:
 
     async def _answer(self, message: Inbound) -> None:
         levels = self.topics.parse(message.topic) or ()
-        _, charger, setting, _ = levels
+        *_, charger, setting, _ = levels
         value = message.payload.decode()
         self.settings.append((charger, setting, value))
         if self.is_mute:

@@ -17,6 +17,8 @@ def test_every_topic_begins_with_its_site() -> None:
     assert T.decision("garage") == "ampherd/home/charger/garage/decision"
     assert T.set("garage", "mode") == "ampherd/home/charger/garage/mode/set"
     assert T.set_error("garage", "mode") == "ampherd/home/charger/garage/mode/error"
+    assert T.limit_set == "ampherd/home/site/limit/set"
+    assert T.limit_error == "ampherd/home/site/limit/error"
     assert T.service_status("balancer") == "ampherd/home/service/balancer/status"
     assert T.event == "ampherd/home/event"
     assert T.history_request == "ampherd/home/history/request"
@@ -48,6 +50,8 @@ def test_the_contract_names_every_topic_once() -> None:
         topics.decision("{charger}"),
         topics.set("{charger}", "{setting}"),
         topics.set_error("{charger}", "{setting}"),
+        topics.limit_set,
+        topics.limit_error,
         topics.service_status("{service}"),
         topics.event,
         topics.history_request,

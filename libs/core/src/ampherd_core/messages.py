@@ -291,6 +291,15 @@ class QuarterState(BaseModel):
     room_w: Power = Field(description="what all cars together may take now, W; 0 while what is left is the house's")
 
 
+class OperatorState(BaseModel):
+    """The network operator's cap while it holds."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+    limit_w: Power = Field(description="what all cars together may draw from the grid, W")
+    ends_in_s: Seconds | None = Field(None, description="null where it holds until the operator says otherwise")
+
+
 class SiteState(Message):
     """The site as the balancer sees it (`site/state`, retained)."""
 
@@ -309,6 +318,7 @@ class SiteState(Message):
     sun_cars_w: Power | None = Field(None, description="what the cars in solar modes take, W")
     quarter_power_w: Power | None = None
     quarter: QuarterState | None = Field(None, description="null where the policy holds no quarter-hour's peak")
+    operator: OperatorState | None = Field(None, description="null while the network operator asks for nothing")
     limits: tuple[LimitState, ...] = ()
     limited_by: Text = Field("", description="what limits the site now, as a sentence")
     alarms: tuple[Text, ...] = ()

@@ -28,6 +28,8 @@ def _time_of_day(value: object) -> time:
 def _is_one_topic(topic: str) -> str:
     if set(topic) & set("+#\0"):
         raise ValueError("this names more than one topic; write the one that the input speaks on")
+    if topic.startswith(("ampherd/", "$")):
+        raise ValueError("this is not an input's own topic; what is below ampherd/ is ours")
     return topic
 
 

@@ -90,6 +90,16 @@ class Topics:
         """Where a refused list is explained."""
         return f"{self.root}/site/prices/error"
 
+    @property
+    def limit_set(self) -> str:
+        """Where the network operator's signal arrives."""
+        return f"{self.root}/site/limit/set"
+
+    @property
+    def limit_error(self) -> str:
+        """Where a refused signal is explained."""
+        return f"{self.root}/site/limit/error"
+
     def service_status(self, service: str) -> str:
         """Whether a service runs."""
         return f"{self.root}/service/{service}/status"
@@ -171,6 +181,8 @@ def channels() -> tuple[Channel, ...]:
         Channel(t.usual, "balancer", UsualLoad, 1, True, "What the house usually takes, by the quarter-hour."),
         Channel(t.prices_set, "anyone", None, 1, False, "A list of prices: [{start, end, price}, …]; may be retained."),
         Channel(t.prices_error, "balancer", SetResult, 1, False, "Why a list of prices was refused."),
+        Channel(t.limit_set, "anyone", None, 1, False, "The network operator's signal: on, off, watts or JSON."),
+        Channel(t.limit_error, "balancer", SetResult, 1, False, "Why a signal was refused."),
         Channel(
             t.service_status("{service}"),
             "each service",

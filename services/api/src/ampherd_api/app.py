@@ -18,11 +18,23 @@ from ampherd_api.context import Context, context_of
 from ampherd_api.documents import Failure, failures
 from ampherd_api.errors import RefusedError
 from ampherd_api.guard import Guard, content_policy
-from ampherd_api.routes import chargers, events, health, history, meters, metrics, policy, session, settings, state
+from ampherd_api.routes import (
+    chargers,
+    events,
+    health,
+    history,
+    limit,
+    meters,
+    metrics,
+    policy,
+    session,
+    settings,
+    state,
+)
 
 PAGE: Final = Path(__file__).with_name("page")
 
-_ROUTERS: Final = (state, chargers, settings, meters, policy, history, events, session, health)
+_ROUTERS: Final = (state, chargers, settings, limit, meters, policy, history, events, session, health)
 _FAILURES: Final = failures(
     {
         400: "The request cannot be read.",

@@ -1,4 +1,4 @@
-"""Changes of a charger's settings: said on the bus, answered by the balancer."""
+"""Changes of settings: said on the bus, answered by the balancer."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 
 class Commands:
-    """Asks on `charger/<c>/<setting>/set` and matches the answers on our own response topic."""
+    """Asks on `charger/<c>/<setting>/set` or `site/limit/set`, and matches the answers on our own response topic."""
 
     def __init__(self, bus: Bus, topics: Topics, reply_topic: str) -> None:
         self._bus = bus
@@ -33,13 +33,22 @@ class Commands:
 
     async def set(self, charger: str, setting: str, value: str) -> None:
         """Change a setting; raises RefusedError when it is refused, or when nobody answers."""
+        await self._ask(self._topics.set(charger, setting), value)
+        log.info("setting_changed", charger=charger, setting=setting, value=value)
+
+    async def set_limit(self, value: str) -> None:
+        """Pass on the network operator's signal; raises RefusedError as `set` does."""
+        await self._ask(self._topics.limit_set, value)
+        log.info("operator_signal", value=value)
+
+    async def _ask(self, topic: str, value: str) -> None:
         if len(self._waiting) >= _WAITING:
             raise RefusedError(503, "busy", "Too many changes at once; try again in a moment.")
         correlation = uuid.uuid4().bytes
         answer: asyncio.Future[SetResult] = asyncio.get_running_loop().create_future()
         self._waiting[correlation] = answer
         try:
-            await self._say(charger, setting, value, correlation)
+            await self._say(topic, value, correlation)
             result = await asyncio.wait_for(answer, _ANSWER_WITHIN_S)
         except TimeoutError as err:
             raise RefusedError(504, "no-answer", "The balancer does not answer; perhaps nothing was changed.") from err
@@ -47,7 +56,6 @@ class Commands:
             del self._waiting[correlation]
         if not result.is_accepted:
             raise RefusedError(422, "refused", result.error or "The balancer refused the change.")
-        log.info("setting_changed", charger=charger, setting=setting, value=value)
 
     def hear(self, message: Inbound) -> bool:
         """Whether this message was an answer to us."""
@@ -61,9 +69,9 @@ class Commands:
                 log.warning("answer_refused", topic=message.topic)
         return True
 
-    async def _say(self, charger: str, setting: str, value: str, correlation: bytes) -> None:
+    async def _say(self, topic: str, value: str, correlation: bytes) -> None:
         message = Outbound(
-            self._topics.set(charger, setting),
+            topic,
             value.encode(),
             qos=1,
             expires_after_s=round(_ANSWER_WITHIN_S),

@@ -45,10 +45,12 @@ class Operator:
     def __init__(self) -> None:
         self._signal: Signal | None = None
         self._ends_s: float | None = None
+        self.is_told = False
+        """Whether anybody has said anything since the start."""
 
     def take(self, signal: Signal | None, now_s: float) -> None:
         """The operator's newest word; None ends the cap."""
-        self._signal = signal
+        self._signal, self.is_told = signal, True
         self._ends_s = None if signal is None or signal.for_s is None else now_s + signal.for_s
 
     def power_w(self, policy: OperatorCap, chargers: int, now_s: float) -> float | None:

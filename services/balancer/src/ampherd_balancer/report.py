@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from ampherd_core.messages import Decision, LimitState, MeterRole, QuarterState, Reading, SiteState
+from ampherd_core.messages import Decision, LimitState, MeterRole, OperatorState, QuarterState, Reading, SiteState
 from ampherd_core.phases import LINES, ZERO, Phases, add, each, subtract
 from ampherd_core.policy import CONNECTION
 from ampherd_core.units import MAX_OFFER_A, MAX_PLAUSIBLE_A, MAX_PLAUSIBLE_W
@@ -59,6 +59,7 @@ def site_state(balancer: Balancer, outcome: Outcome, now_s: float, at: datetime)
         sun_cars_w=_clamped(round(balancer.harvest.cars_w, 1), MAX_PLAUSIBLE_W) if is_fresh else None,
         quarter_power_w=grid.quarter_power_w if grid is not None else None,
         quarter=_quarter_state(balancer, outcome),
+        operator=_operator_state(balancer, now_s),
         limits=tuple(_limit_states(balancer, outcome)),
         limited_by=_sentence(balancer, outcome, now_s),
         alarms=_alarms(balancer, now_s),
@@ -84,6 +85,13 @@ def _quarter_state(balancer: Balancer, outcome: Outcome) -> QuarterState | None:
         target_w=_clamped(quarter.target_w, MAX_PLAUSIBLE_W),
         room_w=round(min(max(0.0, room_w), MAX_PLAUSIBLE_W)),
     )
+
+
+def _operator_state(balancer: Balancer, now_s: float) -> OperatorState | None:
+    limit_w = balancer.outside.operator_w(now_s)
+    if limit_w is None:
+        return None
+    return OperatorState(limit_w=limit_w, ends_in_s=balancer.outside.operator.left_s(now_s))
 
 
 def _limit_states(balancer: Balancer, outcome: Outcome) -> list[LimitState]:

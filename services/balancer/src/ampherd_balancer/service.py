@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, TypeVar
 
 import structlog
@@ -19,6 +19,9 @@ from ampherd_core.topics import ANY, SETTINGS
 from ampherd_balancer import planning, settings
 from ampherd_balancer.core import Balancer, Outcome
 from ampherd_balancer.leader import Candidate
+from ampherd_balancer.memory import Memory
+from ampherd_balancer.operator_cap import Signal
+from ampherd_balancer.operator_signal import read_input, read_signal
 from ampherd_balancer.plan_keeper import PlanKeeper
 from ampherd_balancer.report import decisions, doubts, site_state
 from ampherd_balancer.settings import SettingError, Wishes
@@ -31,15 +34,13 @@ REPORT_EVERY_S: Final = 1.0
 GRANTS_FIRST_S: Final = 0.02
 """A report waits this long, so that broker and agents have the processor while grants are under way."""
 
-KEEP_TURNS_EVERY_S: Final = 15.0
+KEEP_EVERY_S: Final = 15.0
 START_GRACE_S: Final = 15.0
 """All services start together: a meter that is not heard yet is no alarm."""
 
 CAMPAIGN_EVERY_S: Final = 1.0
 
 _SETTINGS_NAME: Final = "wishes"
-_TURNS_NAME: Final = "turns"
-_QUARTER_NAME: Final = "quarter"
 
 _GUARDED: Final = frozenset({"ampherd", "$SYS", "homeassistant"})
 """First levels of topics that somebody obeys or believes: ours, the broker's, the discovery of devices."""
@@ -63,13 +64,14 @@ class BalancerService(Service):
     def __init__(self, name: str, environment: Environment, policy: Policy) -> None:
         super().__init__(name, environment, policy)
         self._store = RedisStore(environment.redis_url, policy.site.id)
+        self._memory = Memory(self._store)
         self._candidate = Candidate(self._store, f"{name}-{SESSION}")
         self._core: Balancer | None = None
         self._wishes: dict[str, Wishes] = {}
         self._are_wishes_saved = True
         self._are_wishes_loaded = False
         self._highest_epoch = 0
-        self._decided_s = self._reported_s = float("-inf")
+        self._decided_s = self._reported_s = self._kept_s = float("-inf")
         self._outcome: Outcome | None = None
         self._has_news = asyncio.Event()
         self._was_grid_fresh: bool | None = None
@@ -78,9 +80,18 @@ class BalancerService(Service):
         self._plans = PlanKeeper(lambda: self._core, self._store, self.topics, self.bus.publish, environment.site)
 
     def filters(self) -> Sequence[str]:
-        """Readings, states, grants of a rival, and what users set."""
-        t = self.topics
-        return (t.reading(ANY), t.charger_state(ANY), t.grant(ANY), t.set(ANY, ANY), t.prices_set)
+        """Readings, states, grants of a rival, what users set, prices, and the network operator's signal."""
+        t, operator = self.topics, self.policy.limits.operator
+        self._inputs = (operator.input_topic,) if operator is not None and operator.input_topic is not None else ()
+        return (
+            t.reading(ANY),
+            t.charger_state(ANY),
+            t.grant(ANY),
+            t.set(ANY, ANY),
+            t.prices_set,
+            t.limit_set,
+            *self._inputs,
+        )
 
     def hear(self, message: Inbound) -> Awaitable[None] | None:
         """One message; a grid reading is decided on at once."""
@@ -96,6 +107,10 @@ class BalancerService(Service):
                 return self._hear_set(charger, setting, message)
             case ("site", "prices", "set"):
                 return self._plans.hear_prices(message)
+            case ("site", "limit", "set") if not message.is_retained:
+                return self._hear_signal(read_signal, message)
+            case None if message.topic in self._inputs:
+                return self._hear_signal(read_input, message)
         return None
 
     async def connected(self) -> None:
@@ -121,6 +136,7 @@ class BalancerService(Service):
         """Let a standby take over at once."""
         if self._core is not None:
             await self._keep_wishes()
+            await self._memory.keep(self._core, boot_s(), utc_now())
             await self._candidate.resign()
         await self._store.close()
 
@@ -131,16 +147,16 @@ class BalancerService(Service):
             await asyncio.sleep(TICK_S)
 
     async def _keep_campaigning(self) -> None:
-        campaigned_s = turns_kept_s = float("-inf")
+        campaigned_s = float("-inf")
         while True:
             if boot_s() - campaigned_s >= CAMPAIGN_EVERY_S:
                 campaigned_s = boot_s()
                 await self._campaign()
             if self._core is not None:
                 await self._keep_wishes()
-            if self._core is not None and boot_s() - turns_kept_s >= KEEP_TURNS_EVERY_S:
-                turns_kept_s = boot_s()
-                await self._keep_turns(self._core)
+            if self._core is not None and boot_s() - self._kept_s >= KEEP_EVERY_S:
+                self._kept_s = boot_s()
+                await self._memory.keep(self._core, boot_s(), utc_now())
             await asyncio.sleep(TICK_S)
 
     async def _campaign(self) -> None:
@@ -157,33 +173,12 @@ class BalancerService(Service):
         if epoch is None:
             return
         core = Balancer(self.policy, epoch=epoch, now_s=boot_s())
-        await self._recall_turns(core)
+        await self._memory.recall(core, boot_s(), utc_now())
         await self._plans.begin()
         self._core = core
         self._give_wishes()
         log.info("leading", epoch=epoch)
         await self.tell(f"leading, epoch {epoch}")
-
-    async def _keep_turns(self, core: Balancer) -> None:
-        quarter = core.outside.remember()
-        try:
-            await self._store.save(_TURNS_NAME, core.turns.remember(boot_s()))
-            if quarter is not None:
-                await self._store.save(_QUARTER_NAME, quarter)
-        except StoreError as err:
-            log.debug("turns_not_saved", error=str(err))
-
-    async def _recall_turns(self, core: Balancer) -> None:
-        try:
-            document = await self._store.load(_TURNS_NAME)
-            quarter = await self._store.load(_QUARTER_NAME)
-        except StoreError as err:
-            log.debug("turns_not_loaded", error=str(err))
-            return
-        if document:
-            core.turns.recall(document, boot_s())
-        if quarter:
-            core.outside.recall(quarter)
 
     async def _step_down(self, why: str) -> None:
         self._core = None
@@ -303,15 +298,41 @@ class BalancerService(Service):
         log.info("setting_changed", charger=charger, setting=setting, value=change.value)
         self._are_wishes_saved = False
 
+    async def _hear_signal(self, read: Callable[[bytes], Signal | None], message: Inbound) -> None:
+        if self._core is None:
+            return
+        try:
+            signal = self._signal(read, message.payload)
+        except SettingError as err:
+            self.wire.refuse("signal", message.topic, str(err))
+            result = SetResult(is_accepted=False, error=str(err)[:500])
+            await self.bus.publish(Outbound(self.topics.limit_error, result.to_json(), qos=1))
+            await self._respond(message, result)
+            return
+        self._core.outside.operator.take(signal, boot_s())
+        self._kept_s = float("-inf")
+        log.info("operator_signal", topic=message.topic, signal=signal)
+        await self._decide()
+        await self._respond(message, SetResult(is_accepted=True))
+
+    def _signal(self, read: Callable[[bytes], Signal | None], payload: bytes) -> Signal | None:
+        if self.policy.limits.operator is None:
+            raise SettingError("limit: the policy has no limits.operator, so no signal is obeyed")
+        return read(payload)
+
     async def _answer(self, charger: str, setting: str, message: Inbound, result: SetResult) -> None:
         payload = result.to_json()
         if not result.is_accepted and charger in self.policy.chargers and setting in SETTINGS:
             await self.bus.publish(Outbound(self.topics.set_error(charger, setting), payload, qos=1))
+        await self._respond(message, result)
+
+    async def _respond(self, message: Inbound, result: SetResult) -> None:
         if message.response_topic is None:
             return
         if not self._may_answer_on(message.response_topic):
             self.wire.refuse("response-topic", message.topic, f"no answer is given on {message.response_topic[:200]}")
             return
+        payload = result.to_json()
         await self.bus.publish(Outbound(message.response_topic, payload, qos=1, correlation=message.correlation))
 
     def _may_answer_on(self, topic: str) -> bool:
