@@ -268,6 +268,15 @@ class Decision(Message):
     turn_ends_in_s: Seconds | None = None
 
 
+class Breaker(StrEnum):
+    """What trips or blows: a fuse, or a breaker by its curve."""
+
+    GG = "gG"
+    B = "B"
+    C = "C"
+    D = "D"
+
+
 class LimitState(BaseModel):
     """One limit of the site, line by line."""
 
@@ -278,6 +287,7 @@ class LimitState(BaseModel):
     load_a: PerLine = Field(description="guard current now, A")
     other_a: PerLine = Field(description="the load that the balancer cannot command, upper bound, A")
     headroom_a: PerLine = Field(description="limit minus load, A")
+    breaker: Breaker | None = Field(None, description="its curve, where the policy notes it; the limit is what counts")
 
 
 class QuarterState(BaseModel):

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from ampherd_core.endpoint import Endpoint, Transport, parse_endpoint
-from ampherd_core.messages import MAX_STALE_AFTER_S, Identifier, MeterRole, Mode
+from ampherd_core.messages import MAX_STALE_AFTER_S, Breaker, Identifier, MeterRole, Mode
 from ampherd_core.phases import LINES, Line
 from ampherd_core.plans import MAX_ENERGY_KWH
 from ampherd_core.policy_limits import Limits
@@ -87,6 +87,9 @@ class Connection(Section):
         Wiring.STAR,
         description="`star`: with neutral; `delta`: 3 x 230 V without, a one-phase charger loads two lines",
     )
+    breaker: Breaker | None = Field(
+        None, description="its curve, noted and shown; no limit is ever exceeded on the strength of it"
+    )
     house_max_a: Annotated[float, Field(ge=0, le=200)] | None = Field(
         None,
         description="the most the house alone ever takes, A per phase; needed only to prove fallbacks above 0",
@@ -109,6 +112,9 @@ class Circuit(Section):
     parent: Identifier = Field(CONNECTION, description="the circuit that feeds this one; `connection` is the mains")
     limit_a: Annotated[float, Field(ge=6, le=200)] = Field(
         description="breaker of this circuit less its margin, A per phase"
+    )
+    breaker: Breaker | None = Field(
+        None, description="its curve, noted and shown; no limit is ever exceeded on the strength of it"
     )
     meter: Identifier | None = Field(None, description="meter (role circuit) that measures the whole circuit")
     reserve_a: Annotated[float, Field(ge=0, le=200)] = Field(

@@ -28,6 +28,9 @@ REACTS_S: Final = 2.0
 START_EVERY_S: Final = 900.0
 """A cap costs a contactor one start in a quarter of an hour."""
 
+_GRAIN_W: Final = 10.0
+"""A target is found anew only where its limits have changed: a watt is none."""
+
 _START_SHARE_OF_OPERATOR: Final = 1.01
 """The voltage moves by so much: at 6 A it decides whether a car fits below 4,200 W."""
 
@@ -149,6 +152,7 @@ class Outside:
 
 
 def _power_cap(code: str, sure_w: float, goal_w: float, fleet: Fleet) -> Cap:
+    goal_w = goal_w // _GRAIN_W * _GRAIN_W
     return Cap(code, sure_w, goal_w, goal_w, fleet.weights_w, _start_weights(fleet.weights_w, fleet, START_SHARE))
 
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from ampherd_core.messages import Decision, LimitState, MeterRole, OperatorState, QuarterState, Reading, SiteState
+from ampherd_core.messages import (
+    Breaker,
+    Decision,
+    LimitState,
+    MeterRole,
+    OperatorState,
+    QuarterState,
+    Reading,
+    SiteState,
+)
 from ampherd_core.phases import LINES, ZERO, Phases, add, each, subtract
 from ampherd_core.policy import CONNECTION
 from ampherd_core.units import MAX_OFFER_A, MAX_PLAUSIBLE_A, MAX_PLAUSIBLE_W
@@ -107,9 +116,15 @@ def _limit_states(balancer: Balancer, outcome: Outcome) -> list[LimitState]:
                 load_a=_shown(load),
                 other_a=_shown(outcome.situation.others[node.id]),
                 headroom_a=_shown(subtract(limit, load)),
+                breaker=_breaker(balancer, node.id),
             )
         )
     return states
+
+
+def _breaker(balancer: Balancer, node_id: str) -> Breaker | None:
+    policy = balancer.policy
+    return policy.connection.breaker if node_id == CONNECTION else policy.circuits[node_id].breaker
 
 
 def _node_load(balancer: Balancer, chargers: tuple[str, ...]) -> Phases:
