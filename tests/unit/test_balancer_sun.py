@@ -91,7 +91,7 @@ class TestOneCar:
         assert len(starts(bench.cars["a"])) == 1
 
     def test_is_held_at_its_minimum_through_a_passing_cloud(self) -> None:
-        bench = one_car(spells((0, 3000), (1200, 200), (1500, 3000))).run(1400)
+        bench = one_car(spells((0, 3000), (1200, 200), (1500, 3000)), import_allowance_wh=300).run(1400)
         assert bench.offers() == {"a": 6}
         assert bench.reason("a").code == "held"
         assert "Wh of 300 left" in bench.reason("a").sentence

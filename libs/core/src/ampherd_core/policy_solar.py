@@ -50,25 +50,25 @@ class Solar(Section):
         0, description="kept for the grid, W; below 0: so much may be bought beside the sun"
     )
     deadband_w: Annotated[float, Field(ge=0, le=1000)] = Field(
-        100, description="smaller changes of the surplus move no car, W"
+        50, description="smaller changes of the surplus move no car, W"
     )
     rise_after_s: Annotated[float, Field(ge=0, le=600)] = Field(
-        30, description="more surplus is shared out once it has lasted this long, s"
+        20, description="more surplus is shared out once it has lasted this long, s"
     )
     start_above_w: Annotated[float, Field(ge=0, le=10_000)] = Field(
         0, description="surplus beyond a car's minimum that it needs to start, W"
     )
     start_after_s: Annotated[float, Field(ge=0, le=3600)] = Field(
-        60, description="a car starts once the surplus has sufficed so long, s; each second without takes back two"
+        90, description="a car starts once the surplus has sufficed so long, s; each second without takes back two"
     )
     stop_below_w: Annotated[float, Field(ge=0, le=10_000)] = Field(
         0, description="a shortage of a car's minimum up to this stops nothing, W"
     )
     stop_after_s: Annotated[float, Field(ge=0, le=7200)] = Field(
-        900, description="a shortage that lasts this long stops a car, s"
+        600, description="a shortage that lasts this long stops a car, s"
     )
     import_allowance_wh: Annotated[float, Field(ge=0, le=10_000)] = Field(
-        300,
+        100,
         description="what may be bought to hold cars at their minimum through a cloud, Wh; later surplus refills it",
     )
     min_on_s: Annotated[float, Field(ge=0, le=7200)] = Field(

@@ -177,12 +177,13 @@ class Balancer:
             stuck_a=stuck_a,
             rests=rests,
             bounds=self._bounds_of(stuck_a),
-            budgets=self.harvest.limits(wanting),
-            caps=() if self.outside.is_quiet else self._caps(stuck_a, rests[CONNECTION], now_s),
+            caps=[*self._caps(stuck_a, rests[CONNECTION], now_s), *self.harvest.limits(wanting)],
         )
 
     def _caps(self, stuck_a: Mapping[str, float], rest: Interval, now_s: float) -> Sequence[Cap]:
         """The limits from outside, as they hold beside what grants cannot change."""
+        if self.outside.is_quiet:
+            return ()
         site_w = (self.rest.power_w or 0.0) + self.cars_w
         return self.outside.caps(fleet([self.desks[charger] for charger in stuck_a], stuck_a, site_w), rest, now_s)
 

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Final
 
 from ampherd_core.messages import Mode, Reading
 from ampherd_core.phases import ZERO, Line, PhaseCount, Phases, each, on_lines, total
 from ampherd_core.policy import Policy
 from ampherd_core.policy_solar import Accounting
 
-from ampherd_balancer.allocate import Limit
+from ampherd_balancer.appetite import USED_ABOVE_A
+from ampherd_balancer.cap import Cap
 from ampherd_balancer.desk import Desk
 from ampherd_balancer.feed import Feed, SideMeter
 from ampherd_balancer.phasing import Phasing
 from ampherd_balancer.power import watts_per_amp
 from ampherd_balancer.sun import Sun, SunCar, Sunlight
 
-CODE = "solar"
+CODE: Final = "solar"
 """Names the limit that the sun sets; with per-phase accounting `-l1` to `-l3` follow."""
+
+RAISED_FROM: Final = 0.1
+KEPT_FROM: Final = 0.35
+"""A wallbox of whole amps gets its next step when a tenth of it is still to be bought, and keeps it up to a third."""
+
+UNUSED_A: Final = 1.5
+"""Cars draw 0.3 to 1 A less than offered; one that leaves more has come to its own limit."""
+
+_LEARNS: Final = 0.1
+"""The share of a new sample in what a car is known to leave of its offer."""
 
 
 class Harvest:
@@ -30,6 +42,7 @@ class Harvest:
         self.light = Sunlight(frozenset(), ZERO)
         self.cars_w = 0.0
         self._phasing = Phasing()
+        self._left_a: dict[str, float] = {}
 
     def take_policy(self, policy: Policy) -> None:
         """Go on under an edited policy; who charges goes on charging."""
@@ -39,8 +52,11 @@ class Harvest:
 
     def hear(self, grid: Reading, sides: Mapping[str, SideMeter], desks: Collection[Desk], now_s: float) -> None:
         """A grid reading: what the sun has left beside all but the cars in solar modes."""
-        taken = total([self._taken(desk) for desk in desks if desk.mode.follows_sun])
-        self.cars_w = sum(taken)
+        sunny = [desk for desk in desks if desk.mode.follows_sun]
+        for desk in sunny:
+            self._learn(desk, now_s)
+        self.cars_w = sum([sum(self._taken(desk, desk.trace.latest)) for desk in sunny])
+        taken = total([self._taken(desk, self._as_offered(desk)) for desk in sunny])
         self.sun.surplus.note(now_s, self._feed.pools(grid, sides, taken, now_s))
 
     def choose_phases(self, desks: Collection[Desk], now_s: float, *, may_switch: bool) -> None:
@@ -54,7 +70,7 @@ class Harvest:
         self.light = self.sun.look(now_s, [self._car(desk) for desk in sunny])
         return frozenset([desk.id for desk in sunny if desk.mode is Mode.SOLAR]) - self.light.allowed
 
-    def limits(self, wanting: Collection[Desk]) -> Sequence[Limit]:
+    def limits(self, wanting: Collection[Desk]) -> Sequence[Cap]:
         """What the cars in solar modes may take together; a minimum that needs no sun starts beside it."""
         members = [
             desk
@@ -64,9 +80,9 @@ class Harvest:
         weights = {desk.id: self._needs(desk.lines, 1.0) for desk in members}
         if self._policy.solar.accounting is Accounting.NET:
             netted = {desk_id: pools[0] for desk_id, pools in weights.items()}
-            return [Limit(CODE, self.light.room[0], netted)] if netted else []
+            return [self._cap(CODE, self.light.room[0], netted, members)] if netted else []
         return [
-            Limit(f"{CODE}-{line.lower()}", self.light.room[line.place], on_line)
+            self._cap(f"{CODE}-{line.lower()}", self.light.room[line.place], on_line, members)
             for line in self._policy.connection.lines
             if (on_line := {desk_id: pools[line.place] for desk_id, pools in weights.items() if pools[line.place]})
         ]
@@ -92,8 +108,28 @@ class Harvest:
             return amps * watts_per_amp(connection, lines), 0.0, 0.0
         return on_lines(lines, amps * connection.voltage_v)
 
-    def _taken(self, desk: Desk) -> Phases:
-        """What its car takes now, W per pool."""
+    def _taken(self, desk: Desk, drawn: Phases) -> Phases:
+        """What its car takes with these currents (A per line), W per pool."""
         if self._policy.solar.accounting is Accounting.NET:
-            return max(desk.trace.latest) * watts_per_amp(self._policy.connection, desk.lines), 0.0, 0.0
-        return each(lambda amps: amps * self._policy.connection.voltage_v, desk.trace.latest)
+            return max(drawn) * desk.watts_per_amp, 0.0, 0.0
+        return each(lambda amps: amps * self._policy.connection.voltage_v, drawn)
+
+    def _learn(self, desk: Desk, now_s: float) -> None:
+        """What the car leaves of a settled offer: surplus that only a higher offer brings into it."""
+        if not desk.is_connected:
+            self._left_a.pop(desk.id, None)
+        elif desk.is_charging and desk.is_settled() and now_s - desk.changed_s > self._policy.timings.car_lag_s:
+            left_a = desk.granted_a - max(desk.trace.latest)
+            before_a = self._left_a.get(desk.id, 0.0)
+            self._left_a[desk.id] = before_a + _LEARNS * ((left_a if 0 < left_a <= UNUSED_A else 0.0) - before_a)
+
+    def _as_offered(self, desk: Desk) -> Phases:
+        """What it draws and what it leaves of its offer, A per line: offers are shared, so it is offers that count."""
+        left_a = self._left_a.get(desk.id, 0.0)
+        return each(lambda amps: amps + left_a if amps > USED_ABOVE_A else amps, desk.trace.latest)
+
+    @staticmethod
+    def _cap(code: str, room_w: float, weights: Mapping[str, float], members: Sequence[Desk]) -> Cap:
+        step_w = min([desk.step_a * weights[desk.id] for desk in members if desk.id in weights])
+        raised_w, kept_w = room_w + RAISED_FROM * step_w, room_w + KEPT_FROM * step_w
+        return Cap(code, kept_w, raised_w, raised_w, weights, weights)

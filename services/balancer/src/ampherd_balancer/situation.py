@@ -19,9 +19,8 @@ class Situation(NamedTuple):
     Chargers that are `commanded` obey grants, those `wanting` want current too; `stuck_a` is what each commanded one
     takes above its grants (A). Those `doubted` stand still: their wiring does not agree with what the meter shows.
     `rests` is each node's load beside the current that grants can change; `overloaded` nodes are so far above their
-    limit that every charger below them stops. `budgets` are limits that no wire sets: in watts, with watts per ampere
-    as weights; they join those of the wires for cuts, targets and raises alike. `caps` are such limits too, whose room
-    differs between the three.
+    limit that every charger below them stops. `caps` are limits that no wire sets: in watts, with watts per ampere as
+    weights; they join those of the wires for cuts, targets and raises, with a room for each.
     """
 
     is_grid_fresh: bool
@@ -34,7 +33,6 @@ class Situation(NamedTuple):
     stuck_a: Mapping[str, float]
     rests: Mapping[str, Interval]
     bounds: Sequence[Bound]
-    budgets: Sequence[Limit] = ()
     caps: Sequence[Cap] = ()
 
     @property
@@ -50,14 +48,13 @@ class Situation(NamedTuple):
     @property
     def sure(self) -> Sequence[Limit]:
         """The limits under what the rest certainly is: for cuts."""
-        return [*self.wires, *self.budgets, *(cap.sure for cap in self.caps)]
+        return [*self.wires, *(cap.sure for cap in self.caps)]
 
     @property
     def likely(self) -> Sequence[Limit]:
         """The limits under what the rest lately was: for the target."""
         return [
             *(bound.beside(self.rests[bound.node_id].likely) for bound in self.bounds),
-            *self.budgets,
             *(cap.likely for cap in self.caps),
         ]
 
@@ -66,6 +63,5 @@ class Situation(NamedTuple):
         """The limits under the most that the rest may be: for raises."""
         return [
             *(bound.beside(self.rests[bound.node_id].high) for bound in self.bounds),
-            *self.budgets,
             *(cap.promised for cap in self.caps),
         ]

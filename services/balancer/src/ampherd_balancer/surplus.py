@@ -17,6 +17,10 @@ STEADY_S: Final = 5.0
 """Meter and wallboxes are read at different moments: the median of this long does not jump when a car moves."""
 
 
+_FALL_SHARE: Final = 0.2
+"""A fall counts from this share of the deadband on: what is shared out above the surplus is bought."""
+
+
 class Surplus:
     """What the sun has left for cars, W per pool; below zero the house takes more than the sun gives."""
 
@@ -55,7 +59,7 @@ class Room:
         self._shared = now if self._shared is None else most(self._shared, now)
 
     def _step(self, shared: float, now: float, lasting: float) -> float:
-        if now < shared - self.deadband_w:
+        if now < shared - _FALL_SHARE * self.deadband_w:
             return now
         return lasting if lasting > shared + self.deadband_w else shared
 
