@@ -72,7 +72,8 @@ async def test_live_picture_settings_and_refusals(site: Site) -> None:
         assert (await writer.post("/api/site/limit", json=dim)).json()["limit"] == {"active": True, **dim}
         assert believe.settings[-1] == ("site", "limit", '{"active":true,"power_w":4200.0,"for_s":7200.0}')
 
-        refused = await writer.post("/api/chargers/garage/mode", json={"value": "turbo"})
+        believe.refuses_all = True
+        refused = await writer.post("/api/chargers/garage/mode", json={"value": "off"})
         assert (refused.status_code, refused.json()["message"]) == (422, REFUSED)
 
         metrics = (await reader.get("/metrics")).text
