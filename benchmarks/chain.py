@@ -31,6 +31,7 @@ ANSWER_WITHIN_S: Final = 0.9 / TELEGRAMS_A_SECOND
 
 IMPATIENT: Final = {
     "hold_s": 0,
+    "return_after_s": 0,
     "reclaim_after_s": 600,
     "rise_every_s": 1,
     "rise_step_a": 80,

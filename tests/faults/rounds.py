@@ -35,7 +35,7 @@ SCENARIO: Final[dict[str, object]] = {
         "guest": {"driver": "smartevse-v2-legacy", "lines": ["L2"], "car": CAR | {"phases": 1}},
     },
 }
-POLICY: Final[dict[str, object]] = {"timings": {"hold_s": 5, "min_off_s": 5, "min_on_s": 10}}
+POLICY: Final[dict[str, object]] = {"timings": {"hold_s": 5, "return_after_s": 5, "min_off_s": 5, "min_on_s": 10}}
 
 AGENTS: Final = tuple(f"agent-{charger}" for charger in ("left", "right", "garage", "guest"))
 VICTIMS: Final = ("meter", "balancer", "api", "broker", "store", *AGENTS)

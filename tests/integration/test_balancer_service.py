@@ -31,7 +31,7 @@ meters: {grid: {role: grid, driver: dsmr, source: "tcp://localhost:1"}}
 chargers:
   a: {driver: edgetech, link: "tcp://localhost:1001"}
   b: {driver: edgetech, link: "tcp://localhost:1002"}
-timings: {rise_every_s: 1, hold_s: 5, min_on_s: 1, min_off_s: 1}
+timings: {rise_every_s: 1, hold_s: 5, return_after_s: 5, min_on_s: 1, min_off_s: 1}
 limits: {operator: {input_topic: plc/dim}}
 """
 STARTS_WITHIN_S = 20.0

@@ -25,7 +25,7 @@ SCENARIO = {
     "house": {"constant_a": [5, 5, 5]},
     "chargers": {"left": {"driver": "edgetech", "car": CAR}, "right": {"driver": "edgetech", "car": CAR}},
 }
-HASTY = {"timings": {"hold_s": 0, "min_off_s": 0, "rise_every_s": 1, "rise_step_a": 80}}
+HASTY = {"timings": {"hold_s": 0, "return_after_s": 0, "min_off_s": 0, "rise_every_s": 1, "rise_step_a": 80}}
 """So that a balancer that believed a forgery would act on it within the test."""
 
 ROOM_A = 17.0

@@ -57,7 +57,7 @@ async def test_four_cars_share_and_the_page_says_why(tmp_path: Path) -> None:
 @pytest.mark.timeout(180)
 async def test_a_load_on_one_phase_is_answered_in_the_telegram_that_shows_it(tmp_path: Path) -> None:
     scenario = {"rating_a": 40, "house": {"constant_a": [1, 2, 1]}, "chargers": FOUR_BOXES}
-    async with whole_site(tmp_path, scenario, policy={"timings": {"hold_s": 5}}) as site:
+    async with whole_site(tmp_path, scenario, policy={"timings": {"hold_s": 5, "return_after_s": 5}}) as site:
         await site.plug_in_all()
         await site.charging(4)
 

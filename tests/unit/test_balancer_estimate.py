@@ -22,21 +22,21 @@ def traced(*notes: tuple[float, float]) -> Trace:
 
 
 def test_a_steady_car_leaves_no_doubt() -> None:
-    house = House(30)
+    house = House(30, 300)
     house.note(100, three(15), 1)
     interval = house.interval([traced((90, 10))], ZERO, 100)
     assert interval.low == interval.likely == interval.high == three(5)
 
 
 def test_while_a_car_moves_both_ends_are_kept() -> None:
-    house = House(30)
+    house = House(30, 300)
     house.note(100, three(15), 1)
     interval = house.interval([traced((90, 10), (99.5, 4))], ZERO, 100)
     assert (interval.low, interval.high) == (three(5), three(11))
 
 
 def test_a_car_that_stopped_leaves_no_room_until_its_word_of_it_comes() -> None:
-    house, in_doubt = House(0), traced((0, 0))
+    house, in_doubt = House(0, 0), traced((0, 0))
     in_doubt.note(80, ZERO, (ZERO, three(16)))
     for second in range(90, 100):
         house.note(second, three(12), 1)
@@ -46,14 +46,14 @@ def test_a_car_that_stopped_leaves_no_room_until_its_word_of_it_comes() -> None:
 
 
 def test_the_silent_may_draw_nothing_or_all() -> None:
-    house = House(30)
+    house = House(30, 300)
     house.note(100, three(15), 1)
     interval = house.interval([], three(10), 100)
     assert (interval.low, interval.high) == (three(5), three(15))
 
 
 def test_the_highest_of_the_last_while_is_reckoned_with() -> None:
-    house = House(30)
+    house = House(30, 300)
     for second in range(40):
         house.note(100 + second, three(20 if second == 10 else 5), 1)
         house.interval([], ZERO, 100 + second)
@@ -63,17 +63,27 @@ def test_the_highest_of_the_last_while_is_reckoned_with() -> None:
 
 
 def test_a_shorter_hold_applies_at_once() -> None:
-    house = House(30)
+    house = House(30, 300)
     for second in range(10):
         house.note(100 + second, three(20 if second == 0 else 5), 1)
         house.interval([], ZERO, 100 + second)
-    house.hold_for(2)
+    house.hold_for(2, 300)
     assert house.interval([], ZERO, 110).high == three(5)
 
 
+def test_who_had_to_stop_is_shown_a_longer_while() -> None:
+    house = House(30, 300)
+    for second in range(400):
+        house.note(100 + second, three(20 if second == 50 else 5), 1)
+        interval = house.interval([], ZERO, 100 + second)
+        if second == 300:
+            assert (interval.likely, interval.lasting) == (three(5), three(20))
+    assert interval.lasting == three(5)
+
+
 def test_nothing_is_known_before_the_first_sample() -> None:
-    assert House(30).interval([], ZERO, 100).high == ZERO
-    assert House(30).load is None
+    assert House(30, 300).interval([], ZERO, 100).high == ZERO
+    assert House(30, 300).load is None
 
 
 @pytest.mark.parametrize(

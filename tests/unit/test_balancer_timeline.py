@@ -332,6 +332,14 @@ class TestAppetite:
         assert bench.offers() == {"a": 8, "b": 8}
 
 
+def test_what_whole_amps_leave_over_goes_to_one_after_the_other() -> None:
+    bench = Bench(site("abc"), [Car(car, step_a=1.0) for car in "abc"], flat(5, 5, 5)).run(300)
+    assert sorted(bench.offers().values()) == [6, 7, 7]
+    settled = bench.offers()
+    bench.run(300)
+    assert bench.offers() == settled
+
+
 class TestContactors:
     """A contactor rests, and a start is worth something."""
 
@@ -341,8 +349,16 @@ class TestContactors:
         bench.run(115)
         assert bench.offers() == {"a": 0}
         assert bench.reason("a").code == "resting"
-        bench.run(30)
-        assert bench.offers()["a"] > 0
+        bench.run(60)
+        assert bench.offers() == {"a": 0}
+        assert bench.reason("a").code == "waiting-calm"
+        bench.run(150)
+        assert bench.offers()["a"] > 0, "for five minutes the house has left it room"
+
+    def test_turns_change_together_and_once_in_a_turn(self) -> None:
+        bench = Bench(four_wide(), cars(2), flat(*[50 - 20] * 3)).run(4 * 3600)
+        swaps = [at_s for car in bench.cars.values() for at_s, offer_a in car.changes if offer_a == 0]
+        assert 12 <= len(swaps) <= 4 * 4, "three fit of four: a swap costs a contactor, and a quarter-hour has one"
 
     def test_a_car_goes_down_to_its_minimum_before_it_stops(self) -> None:
         house = steps(*((60 + 2 * place, (float(place),) * 3) for place in range(26)))

@@ -42,6 +42,9 @@ EMERGENCY_RATIO: Final = 2.0
 FENCE_PATIENCE_S: Final = 20.0
 """A wallbox that is read but has not confirmed the epoch by then is booked at its most (a SmartEVSE takes 8 s)."""
 
+COARSE_A: Final = 0.5
+"""Of offers in such steps equal shares leave an ampere or two over."""
+
 SETTLE_IN_S: Final = 3.0
 """A new leader gives silent agents this long to be heard before it reckons without them."""
 
@@ -193,7 +196,7 @@ class Balancer:
         seen = [self.desks[charger] for charger in node.chargers if charger not in unseen]
         if node.meter is None:
             reserve = (node.reserve_a,) * 3
-            rest = Interval(reserve, reserve, reserve)
+            rest = Interval(reserve, reserve, reserve, reserve)
         else:
             rest = self.meters[node.meter].house.interval([desk.trace for desk in seen], hidden, now_s)
         stuck = [on_lines(desk.lines, stuck_a[desk.id]) for desk in seen if stuck_a[desk.id]]
@@ -217,9 +220,18 @@ class Balancer:
         queue = [desk.id for desk in wanting if not desk.appetite.is_idle and desk.is_connected]
         ranks = self.turns.order(queue, now_s)
         cars = [self._car(desk, ranks, now_s) for desk in wanting if desk.granted_a > 0 or desk.waits_s(now_s) == 0]
-        target = self._allocate(cars, situation.likely) if cars else Allocation({}, {})
+        ready = self._ready(cars, situation)
+        target = self._allocate(ready, situation.likely) if ready else Allocation({}, {})
         self.turns.served([car_id for car_id, offer_a in target.offers.items() if offer_a > 0], now_s)
         return target
+
+    def _ready(self, cars: Sequence[Car], situation: Situation) -> Sequence[Car]:
+        """Without those that had to stop and would find no room in what the house lately took at its most."""
+        stopped = {car.id for car in cars if self.desks[car.id].is_stopped}
+        if not stopped:
+            return cars
+        lasting = allocate(cars, situation.lasting).offers
+        return [car for car in cars if car.id not in stopped or lasting[car.id] > 0]
 
     def _allocate(self, cars: Sequence[Car], likely: Sequence[Limit]) -> Allocation:
         """The same cars under the same limits get the same: while nothing changes it is found once."""
@@ -253,7 +265,7 @@ class Balancer:
 
     def _offers(self, situation: Situation, target: Allocation, now_s: float) -> Mapping[str, float]:
         ceilings = self._ceilings(situation, now_s)
-        goals = {desk.id: self._goal_a(desk, situation, target) for desk in self.desks.values()}
+        goals = self._goals(situation, target)
         kept = {desk.id: min(desk.granted_a, ceilings[desk.id]) for desk in self.desks.values()}
         may_raise = situation.is_fenced and not situation.overloaded
         if not may_raise or all(goals[charger] <= kept_a for charger, kept_a in kept.items()):
@@ -266,6 +278,18 @@ class Balancer:
             now_s,
             may_raise=may_raise,
         )
+
+    def _goals(self, situation: Situation, target: Allocation) -> Mapping[str, float]:
+        """Where each charger should go, A; what their steps leave over of equal shares goes to one after the other."""
+        goals = {desk.id: self._goal_a(desk, situation, target) for desk in self.desks.values()}
+        coarse = [desk for desk in self.desks.values() if desk.step_a >= COARSE_A]
+        short = [desk for desk in coarse if 0 < goals[desk.id] < target.offers.get(desk.id, 0.0) - 1e-6]
+        limits = situation.likely if len(short) > 1 else ()
+        for desk in sorted(short, key=lambda desk: (desk.priority, desk.granted_a <= goals[desk.id])):
+            raised = {**goals, desk.id: goals[desk.id] + desk.step_a}
+            if limits and raised[desk.id] <= desk.useful_a and fits(raised, limits):
+                goals = raised
+        return goals
 
     def _goal_a(self, desk: Desk, situation: Situation, target: Allocation) -> float:
         """Where the charger should go, in its own steps; one that does not obey stays where it is, A."""
@@ -399,9 +423,9 @@ class Balancer:
         return desk
 
     def _metered(self, node: Node, meter: str) -> Metered:
-        hold_s = self.policy.timings.hold_s
-        metered = self.meters.get(meter) or Metered((), House(hold_s), Sender())
-        metered.house.hold_for(hold_s)
+        timings = self.policy.timings
+        metered = self.meters.get(meter) or Metered((), House(timings.hold_s, timings.return_after_s), Sender())
+        metered.house.hold_for(timings.hold_s, timings.return_after_s)
         metered.doubt = Doubt()
         metered.lines = self.policy.connection.lines if node.id == CONNECTION else self._lines_below(node)
         return metered

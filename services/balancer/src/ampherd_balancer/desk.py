@@ -51,6 +51,7 @@ class Desk:
         self._metered: tuple[float, Phases] | None = None
         self.started_s: float | None = None
         self._stopped_s = self._spared_until_s = float("-inf")
+        self._had_to_stop = False
         charger, timings = self.charger, policy.timings
         most_a = max(charger.max_a, charger.failsafe_a or 0.0, charger.fallback_a)
         self.book = Book(fallback_a=charger.fallback_a, most_a=most_a, car_lag_s=timings.car_lag_s)
@@ -131,6 +132,11 @@ class Desk:
         return self.state is not None and self.state.iec_state in _CHARGING
 
     @property
+    def is_stopped(self) -> bool:
+        """Whether its car charged before, and had to stop."""
+        return self._had_to_stop and self.granted_a == 0
+
+    @property
     def step_a(self) -> float:
         """The step of its offers, A."""
         return self.state.resolution_a if self.state is not None else 1.0
@@ -145,6 +151,7 @@ class Desk:
             self.trace.doubt(self._heard_s)
         self.state, self._heard_s = state, at_s
         self._is_reached = state.link is LinkHealth.OK and state.offer_a is not None
+        self._had_to_stop &= self.is_connected
         drawn = self._drawn(state, now_s)
         if self.phases.heard(state.phases, now_s):
             self.appetite.rewired()
@@ -283,9 +290,9 @@ class Desk:
 
     def _changed(self, offer_a: float, now_s: float) -> None:
         if offer_a > 0 and self.granted_a == 0:
-            self.started_s = now_s
+            self.started_s, self._had_to_stop = now_s, False
         elif offer_a == 0 and self.granted_a > 0 and self.is_charging:
-            self._stopped_s = now_s
+            self._stopped_s, self._had_to_stop = now_s, True
         self._former.append((now_s, self.granted_a))
         self.granted_a, self.changed_s = offer_a, now_s
 

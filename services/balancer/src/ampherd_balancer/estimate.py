@@ -32,18 +32,20 @@ AHEAD_S: Final = 1.5
 class Interval(NamedTuple):
     """The rest of a node: at least `low`, at most `high`, and `likely` the most of the last while (A per line).
 
-    While a car moves, `high` leaps up for a moment; what is to be shared among cars must not leap with it.
+    While a car moves, `high` leaps up for a moment; what is to be shared among cars must not leap with it. `lasting` is
+    the most of a longer while: a car that had to stop comes back when that leaves room.
     """
 
     low: Phases
     likely: Phases
     high: Phases
+    lasting: Phases
 
     def plus(self, load: Phases) -> Interval:
         """With a load that stands in none of the measurements."""
         if load == ZERO:
             return self
-        return Interval(add(self.low, load), add(self.likely, load), add(self.high, load))
+        return Interval(*(add(side, load) for side in self))
 
 
 class House:
@@ -52,17 +54,19 @@ class House:
     Feed it the meter's guard currents.
     """
 
-    def __init__(self, hold_s: float) -> None:
+    def __init__(self, hold_s: float, return_after_s: float) -> None:
         self._back_s = REFRESH_S + SENDING_S
         self._open: deque[tuple[float, Phases]] = deque()
         self._hold_s, self._unheard_s = hold_s, REFRESH_S + UNHEARD_S
         self._settled = Peak(hold_s)
+        self._lasting = Peak(return_after_s)
         self._highs = Peak(self._unheard_s)
         self._latest: tuple[float, Phases] | None = None
 
-    def hold_for(self, hold_s: float) -> None:
-        """Reckon with the most of this long from now on."""
+    def hold_for(self, hold_s: float, return_after_s: float) -> None:
+        """Reckon with the most of this long from now on; the second for who had to stop."""
         self._hold_s = hold_s
+        self._lasting.window_s = return_after_s
         self._settled.window_s = max(hold_s, self._unheard_s)
 
     def note(self, at_s: float, load: Phases, interval_s: float) -> None:
@@ -85,11 +89,13 @@ class House:
         `drawn` are the chargers that are heard; `unseen` is the most that the silent ones may draw.
         """
         if self._latest is None:
-            return Interval(ZERO, ZERO, ZERO)
+            return Interval(ZERO, ZERO, ZERO, ZERO)
         while self._open and self._open[0][0] < now_s - AHEAD_S:
             at_s, load = self._open.popleft()
             low, high = _rest(load, drawn, at_s - self._back_s, at_s + AHEAD_S)
-            self._settled.note(at_s, subtract(low, unseen))
+            settled = subtract(low, unseen)
+            self._settled.note(at_s, settled)
+            self._lasting.note(at_s, settled)
             self._highs.note(at_s, high)
         at_s, load = self._latest
         low, high = _rest(load, drawn, at_s - self._back_s, now_s)
@@ -98,7 +104,10 @@ class House:
             likely, high = most(low, add(peak, unseen)), most(high, peak)
         if (peak := self._highs.most(now_s)) is not None:
             high = most(high, peak)
-        return Interval(subtract(low, unseen), likely, high)
+        lasting = likely
+        if (peak := self._lasting.most(now_s)) is not None:
+            lasting = most(likely, add(peak, unseen))
+        return Interval(subtract(low, unseen), likely, high, lasting)
 
 
 def _rest(load: Phases, drawn: Sequence[Trace], start_s: float, stop_s: float) -> tuple[Phases, Phases]:

@@ -106,6 +106,9 @@ def _waiting(balancer: Balancer, outcome: Outcome, desk: Desk, now_s: float) -> 
         return Reason("taking-over", "Waiting until every wallbox has confirmed the balancer.")
     if outcome.target.offers.get(desk.id, 0.0) > 0:
         return Reason("starting", "Starts as soon as the others have made room.")
+    if desk.is_stopped and desk.id not in outcome.target.offers:
+        minutes = balancer.policy.timings.return_after_s / 60
+        return Reason("waiting-calm", f"Comes back when the house has left it room for {minutes:g} minutes.")
     code = outcome.target.limited_by.get(desk.id, CONNECTION)
     no_room = f"Waiting for its turn: {_place(code)} has no room for {desk.charger.min_a:g} A more."
     return _from_outside(balancer, outcome, code, now_s) or Reason("waiting-turn", no_room)

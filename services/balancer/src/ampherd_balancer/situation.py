@@ -59,6 +59,15 @@ class Situation(NamedTuple):
         ]
 
     @property
+    def lasting(self) -> Sequence[Limit]:
+        """The limits under what the rest took at its most for longer: for who had to stop."""
+        return [
+            *(bound.beside(self.rests[bound.node_id].lasting) for bound in self.bounds),
+            *self.budgets,
+            *(cap.likely for cap in self.caps),
+        ]
+
+    @property
     def promised(self) -> Sequence[Limit]:
         """The limits under the most that the rest may be: for raises."""
         return [

@@ -44,6 +44,7 @@ class Turns:
     def __init__(self, turn_s: float) -> None:
         self.turn_s = turn_s
         self._places: dict[str, _Place] = {}
+        self._swapped_s = float("-inf")
         self._recalled: dict[str, _Place] = {}
 
     def remember(self, now_s: float) -> bytes:
@@ -88,6 +89,10 @@ class Turns:
 
     def served(self, admitted: Collection[str], now_s: float) -> None:
         """Who was admitted: a turn begins for the newly admitted, and anew for who was admitted after its end."""
+        before = {car_id for car_id, place in self._places.items() if place.is_admitted}
+        after = self._places.keys() & set(admitted)
+        if before - after and after - before:
+            self._swapped_s = now_s
         for car_id, place in self._places.items():
             place.is_admitted = car_id in admitted
             if place.is_admitted:
@@ -106,12 +111,16 @@ class Turns:
         return max(0.0, self.turn_s - (now_s - place.turn_since_s))
 
     def _key(self, car_id: str, now_s: float) -> tuple[int, float, float, str]:
-        """First who is served in its turn, then whose turn was broken off, then who waits the longest."""
+        """First who is served in its turn, then whose turn was broken off, then who waits the longest.
+
+        Cars change places together, once in a turn: each swap costs a stop and a start.
+        """
         place = self._places[car_id]
         if place.turn_since_s is None:
             return 2, place.waiting_since_s, place.served_s, car_id
         turn_ends_s = place.turn_since_s + self.turn_s
-        if now_s < turn_ends_s:
+        is_late = place.is_admitted and now_s < self._swapped_s + self.turn_s
+        if now_s < turn_ends_s or is_late:
             return 0 if place.is_admitted else 1, place.turn_since_s, place.served_s, car_id
         return 2, turn_ends_s, place.served_s, car_id
 
