@@ -63,7 +63,6 @@ class Situation(NamedTuple):
         """The limits under what the rest took at its most for longer: for who had to stop."""
         return [
             *(bound.beside(self.rests[bound.node_id].lasting) for bound in self.bounds),
-            *self.budgets,
             *(cap.likely for cap in self.caps),
         ]
 
