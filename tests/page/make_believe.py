@@ -114,7 +114,7 @@ class MakeBelieve:
         hour = now.hour + now.minute / 60 + now.second / 3600
         evening = 3.2 * math.exp(-((hour - 19) ** 2) / 6) + 1.6 * math.exp(-((hour - 8) ** 2) / 3)
         ripple = 0.3 * math.sin(now.timestamp() / 7)
-        return 1.4 + evening + ripple, 3.1 + 1.4 * evening, 0.7 + 0.5 * evening - ripple
+        return 1.4 + evening + ripple, 3.1 + 0.8 * evening, 0.7 + 0.5 * evening - ripple
 
     def drawn_a(self) -> Phases:
         """What all cars take."""
