@@ -349,11 +349,18 @@ class TestContactors:
         bench.run(115)
         assert bench.offers() == {"a": 0}
         assert bench.reason("a").code == "resting"
-        bench.run(60)
-        assert bench.offers() == {"a": 0}
+        bench.run(30)
+        assert bench.offers()["a"] > 0
+
+    def test_a_stopped_car_waits_for_an_oven_that_cycles_each_minute_and_a_half(self) -> None:
+        oven = steps(
+            (0, (5, 5, 5)), *((100 + 105 * n + on * 60, (5 if on else 22,) * 3) for n in range(6) for on in (0, 1))
+        )
+        bench = Bench(site("a"), cars(1, "a"), oven).run(400)
         assert bench.reason("a").code == "waiting-calm"
-        bench.run(150)
-        assert bench.offers()["a"] > 0, "for five minutes the house has left it room"
+        bench.run(800)
+        assert bench.offers()["a"] > 0
+        assert starts(bench.cars["a"]) == 2, "once in the beginning, and once when the oven is off"
 
     def test_turns_change_together_and_once_in_a_turn(self) -> None:
         bench = Bench(four_wide(), cars(2), flat(*[50 - 20] * 3)).run(4 * 3600)

@@ -237,7 +237,7 @@ class Timings(Section):
         30, description="the house counts at its highest of this long, s"
     )
     return_after_s: Annotated[float, Field(ge=0, le=3600)] = Field(
-        300, description="a car that was stopped comes back when the house has left it room for this long, s"
+        120, description="a car that was stopped comes back when the house has left it room for this long, s"
     )
     rise_every_s: Annotated[float, Field(ge=1, le=60)] = Field(
         5, description="least time between two raises of a charger, s"

@@ -107,8 +107,8 @@ def _waiting(balancer: Balancer, outcome: Outcome, desk: Desk, now_s: float) -> 
     if outcome.target.offers.get(desk.id, 0.0) > 0:
         return Reason("starting", "Starts as soon as the others have made room.")
     if desk.is_stopped and desk.id not in outcome.target.offers:
-        minutes = balancer.policy.timings.return_after_s / 60
-        return Reason("waiting-calm", f"Comes back when the house has left it room for {minutes:g} minutes.")
+        calm_s = balancer.policy.timings.return_after_s
+        return Reason("waiting-calm", f"Comes back when the house has left it room for {calm_s:g} s.")
     code = outcome.target.limited_by.get(desk.id, CONNECTION)
     no_room = f"Waiting for its turn: {_place(code)} has no room for {desk.charger.min_a:g} A more."
     return _from_outside(balancer, outcome, code, now_s) or Reason("waiting-turn", no_room)
