@@ -15,6 +15,7 @@ from ampherd_core.policy import CONNECTION, Policy
 
 from ampherd_balancer.allocate import Allocation, Car, Limit, allocate, fits
 from ampherd_balancer.cap import Cap
+from ampherd_balancer.cut import cut
 from ampherd_balancer.desk import Desk
 from ampherd_balancer.doubt import Doubt
 from ampherd_balancer.estimate import House, Interval
@@ -27,7 +28,7 @@ from ampherd_balancer.outside import Outside
 from ampherd_balancer.power import Rest, power_w
 from ampherd_balancer.site import Bound, Node, bounds, nodes
 from ampherd_balancer.situation import Situation
-from ampherd_balancer.transition import Position, floor_to, transition
+from ampherd_balancer.transition import Position, transition
 from ampherd_balancer.turns import Turns
 
 GAP_S: Final = 3.0
@@ -264,7 +265,7 @@ class Balancer:
         )
 
     def _offers(self, situation: Situation, target: Allocation, now_s: float) -> Mapping[str, float]:
-        ceilings = self._ceilings(situation, now_s)
+        ceilings = cut(self.desks, self.outside, situation, now_s)
         goals = self._goals(situation, target)
         kept = {desk.id: min(desk.granted_a, ceilings[desk.id]) for desk in self.desks.values()}
         may_raise = situation.is_fenced and not situation.overloaded
@@ -295,68 +296,7 @@ class Balancer:
         """Where the charger should go, in its own steps; one that does not obey stays where it is, A."""
         if desk.id not in situation.commanded:
             return desk.granted_a
-        return _floor(target.offers.get(desk.id, 0.0), desk)
-
-    def _ceilings(self, situation: Situation, now_s: float) -> Mapping[str, float]:
-        """The cut: what each charger may keep of its grant, in its own steps, A."""
-        ceilings = {**dict.fromkeys(situation.commanded, 0.0), **self._kept(situation, now_s)}
-        for node in situation.overloaded:
-            ceilings.update(dict.fromkeys(node.chargers, 0.0))
-        if situation.stale_nodes:
-            for charger, fallback_a in self._fallbacks(situation.stale_nodes).items():
-                ceilings[charger] = min(ceilings.get(charger, fallback_a), fallback_a)
-        for desk in self.desks.values():
-            ceiling_a = ceilings.setdefault(desk.id, desk.granted_a)
-            if ceiling_a < desk.granted_a:
-                ceilings[desk.id] = _floor(ceiling_a, desk)
-        return ceilings
-
-    def _kept(self, situation: Situation, now_s: float) -> Mapping[str, float]:
-        """What the chargers that run keep under the limits as they certainly are, A."""
-        running = [desk for desk in self.desks.values() if desk.granted_a > 0 and desk.id in situation.wanting]
-        kept = {desk.id: min(desk.granted_a, desk.ceiling_a) for desk in running}
-        sure = situation.sure if running else ()
-        if fits(kept, sure):
-            return kept
-        offers = allocate([self._runner(desk, kept[desk.id], now_s) for desk in running], sure).offers
-        self._spare(situation, kept, offers, now_s)
-        return {**offers, **self._unfelt(situation.wires, kept, offers)}
-
-    def _spare(
-        self, situation: Situation, kept: Mapping[str, float], offers: Mapping[str, float], now_s: float
-    ) -> None:
-        """A car that a cap stops, and no wire, starts no more often than its contactor should."""
-        over = [cap for cap in situation.caps if not fits(kept, [cap.sure])]
-        if not over or not fits(kept, situation.wires):
-            return
-        for desk in self.desks.values():
-            if desk.granted_a > 0 and offers.get(desk.id) == 0:
-                desk.spare(self.outside.rests_until_s(over[0].code, desk.started_s, now_s))
-
-    def _unfelt(
-        self, wires: Sequence[Limit], kept: Mapping[str, float], offers: Mapping[str, float]
-    ) -> Mapping[str, float]:
-        """Over a wire's limit, a car that nobody measures gets its minimum: it may draw too little to feel less."""
-        over = [limit for limit in wires if not fits(kept, [limit])]
-        on_minimum: dict[str, float] = {}
-        for charger in {charger for limit in over for charger in limit.weights if offers.get(charger, 0.0) > 0}:
-            if not self.desks[charger].book.is_metered:
-                on_minimum[charger] = min(offers[charger], self.desks[charger].charger.min_a)
-        return on_minimum
-
-    def _runner(self, desk: Desk, kept_a: float, now_s: float) -> Car:
-        return Car(
-            id=desk.id,
-            min_a=min(desk.charger.min_a, kept_a),
-            max_a=kept_a,
-            priority=desk.precedence,
-            is_pinned=desk.is_pinned(now_s),
-            is_standby=not desk.is_charging,
-        )
-
-    def _fallbacks(self, stale: frozenset[str]) -> Mapping[str, float]:
-        below = (desk for desk in self.desks.values() if not stale.isdisjoint(self.policy.circuits_above(desk.id)))
-        return {desk.id: desk.charger.fallback_a for desk in below}
+        return desk.floored(target.offers.get(desk.id, 0.0))
 
     def _doubted(self, stale: Collection[str], now_s: float) -> frozenset[str]:
         """The chargers below a node of which a line is over its limit by cars that should not load it."""
@@ -433,11 +373,3 @@ class Balancer:
     def _lines_below(self, node: Node) -> tuple[Line, ...]:
         used = {line for charger in node.chargers for line in self.policy.chargers[charger].lines}
         return tuple(line for line in LINES if line in used)
-
-
-def _floor(amps: float, desk: Desk) -> float:
-    """`amps` rounded down to what the wallbox can signal; what would fall below the minimum is 0."""
-    if amps <= 0:
-        return 0.0
-    floored = floor_to(amps, desk.step_a)
-    return floored if floored >= desk.charger.min_a - 1e-6 else 0.0

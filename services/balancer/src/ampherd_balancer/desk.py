@@ -19,6 +19,7 @@ from ampherd_balancer.power import watts_per_amp
 from ampherd_balancer.settings import Wishes
 from ampherd_balancer.site import loads
 from ampherd_balancer.traces import Trace
+from ampherd_balancer.transition import floor_to
 
 _CHARGING: Final = frozenset([state for state in IecState if state.is_charging])
 _CONNECTED: Final = frozenset([state for state in IecState if state.is_connected])
@@ -140,6 +141,13 @@ class Desk:
     def step_a(self) -> float:
         """The step of its offers, A."""
         return self.state.resolution_a if self.state is not None else 1.0
+
+    def floored(self, amps: float) -> float:
+        """`amps` rounded down to what its wallbox can signal; what would fall below the minimum is 0."""
+        if amps <= 0:
+            return 0.0
+        floored = floor_to(amps, self.step_a)
+        return floored if floored >= self.charger.min_a - 1e-6 else 0.0
 
     def hear(self, state: ChargerState, now_s: float) -> bool:
         """Take in a state; False for a repeat or a latecomer."""

@@ -1,0 +1,84 @@
+"""The cut: what each charger may keep of its grant under the limits as they certainly are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ampherd_balancer.allocate import Car, Limit, allocate, fits
+from ampherd_balancer.desk import Desk
+from ampherd_balancer.outside import Outside
+from ampherd_balancer.situation import Situation
+
+Desks = Mapping[str, Desk]
+
+
+def cut(desks: Desks, outside: Outside, situation: Situation, now_s: float) -> Mapping[str, float]:
+    """The most that each charger may be granted now, in its own steps, A; no more than it has."""
+    ceilings = {**dict.fromkeys(situation.commanded, 0.0), **_kept(desks, outside, situation, now_s)}
+    for node in situation.overloaded:
+        ceilings.update(dict.fromkeys(node.chargers, 0.0))
+    if situation.stale_nodes:
+        for charger, fallback_a in _fallbacks(desks, situation.stale_nodes).items():
+            ceilings[charger] = min(ceilings.get(charger, fallback_a), fallback_a)
+    for desk in desks.values():
+        ceiling_a = ceilings.setdefault(desk.id, desk.granted_a)
+        if ceiling_a < desk.granted_a:
+            ceilings[desk.id] = desk.floored(ceiling_a)
+    return ceilings
+
+
+def _kept(desks: Desks, outside: Outside, situation: Situation, now_s: float) -> Mapping[str, float]:
+    """What the chargers that run keep, A."""
+    running = [desk for desk in desks.values() if desk.granted_a > 0 and desk.id in situation.wanting]
+    kept = {desk.id: min(desk.granted_a, desk.ceiling_a) for desk in running}
+    sure = situation.sure if running else ()
+    if fits(kept, sure):
+        return kept
+    offers = allocate([_runner(desk, kept[desk.id], now_s) for desk in running], sure).offers
+    _spare(running, outside, situation, kept, offers, now_s)
+    return {**offers, **_unfelt(desks, situation.wires, kept, offers)}
+
+
+def _spare(
+    running: Sequence[Desk],
+    outside: Outside,
+    situation: Situation,
+    kept: Mapping[str, float],
+    offers: Mapping[str, float],
+    now_s: float,
+) -> None:
+    """A car that a cap stops, and no wire, starts no more often than its contactor should."""
+    over = [cap for cap in situation.caps if not fits(kept, [cap.sure])]
+    if not over or not fits(kept, situation.wires):
+        return
+    for desk in running:
+        if offers[desk.id] == 0:
+            desk.spare(outside.rests_until_s(over[0].code, desk.started_s, now_s))
+
+
+def _unfelt(
+    desks: Desks, wires: Sequence[Limit], kept: Mapping[str, float], offers: Mapping[str, float]
+) -> Mapping[str, float]:
+    """Over a wire's limit, a car that nobody measures gets its minimum: it may draw too little to feel less."""
+    over = [limit for limit in wires if not fits(kept, [limit])]
+    on_minimum: dict[str, float] = {}
+    for charger in {charger for limit in over for charger in limit.weights if offers.get(charger, 0.0) > 0}:
+        if not desks[charger].book.is_metered:
+            on_minimum[charger] = min(offers[charger], desks[charger].charger.min_a)
+    return on_minimum
+
+
+def _runner(desk: Desk, kept_a: float, now_s: float) -> Car:
+    return Car(
+        id=desk.id,
+        min_a=min(desk.charger.min_a, kept_a),
+        max_a=kept_a,
+        priority=desk.precedence,
+        is_pinned=desk.is_pinned(now_s),
+        is_standby=not desk.is_charging,
+    )
+
+
+def _fallbacks(desks: Desks, stale: frozenset[str]) -> Mapping[str, float]:
+    below = (desk for desk in desks.values() if not stale.isdisjoint(desk.policy.circuits_above(desk.id)))
+    return {desk.id: desk.charger.fallback_a for desk in below}
