@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from itertools import pairwise
 
 import pytest
+from ampherd_balancer.report import site_state
 from ampherd_balancer.settings import Wishes
 from ampherd_core.messages import Mode
 from ampherd_core.phases import LINES, Line
@@ -14,7 +15,7 @@ from ampherd_core.policy import Policy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.bench import Bench, Car, House, policy_of
+from tests.support.bench import AT, Bench, Car, House, policy_of
 
 VOLTAGE_V = 230.0
 ONE = ["L1"]
@@ -78,6 +79,10 @@ class TestOneCar:
         assert -150 <= grid_w(bench) <= 20, "the surplus goes into the car"
         assert bench.reason("a").code == "solar"
         assert len(starts(bench.cars["a"])) == 1
+
+    def test_the_site_says_that_the_sun_limits(self) -> None:
+        bench = one_car(lambda _t: 3000).run(600)
+        assert site_state(bench.balancer, bench.outcome, bench.now_s, AT).limited_by == "The sun limits."
 
     def test_follows_clouds_down_at_once_and_up_when_they_have_passed(self) -> None:
         bench = one_car(spells((0, 5000), (300, 2500), (420, 5000))).run(299)

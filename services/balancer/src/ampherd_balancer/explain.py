@@ -141,7 +141,7 @@ def _limited(balancer: Balancer, outcome: Outcome, desk: Desk, now_s: float) -> 
 
 
 def _from_outside(balancer: Balancer, outcome: Outcome, code: str, now_s: float) -> Reason | None:
-    caps = [cap for cap in outcome.situation.caps if cap.code == code]
+    caps = [cap for cap in outcome.situation.caps if cap.code == code and not code.startswith(SUN)]
     return Reason(code, balancer.outside.sentence(caps[0], now_s)) if caps else None
 
 

@@ -141,7 +141,7 @@ def _sentence(balancer: Balancer, outcome: Outcome, now_s: float) -> str:
         return "Taking over: nothing is raised until every wallbox has confirmed."
     waiting = sum(1 for desk in balancer.desks.values() if desk.is_connected and desk.granted_a == 0)
     for cap in outcome.situation.caps:
-        if cap.code in outcome.target.limited_by.values():
+        if cap.code in outcome.target.limited_by.values() and not cap.code.startswith(SUN):
             return balancer.outside.sentence(cap, now_s)
     codes = {code for code in outcome.target.limited_by.values() if code.startswith(CONNECTION)}
     if codes:

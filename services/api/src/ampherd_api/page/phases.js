@@ -37,7 +37,7 @@ function Power({ state }) {
   const tile = (name, watts) => watts === undefined ? null : html`<div><dt>${name}</dt><dd>${kilo(watts)}<small> kW</small></dd></div>`;
   return html`<dl class="power">
     ${tile(state.grid_w < 0 ? "To the grid" : "From the grid", state.grid_w === undefined ? undefined : Math.abs(state.grid_w))}
-    ${tile("House", houseW)}${tile("Cars", carsW)}${tile("Solar", state.solar_w === undefined ? undefined : Math.abs(state.solar_w))}${tile("Surplus", isSunny ? state.surplus_w : undefined)}${tile("Battery", state.battery_w)}
+    ${tile("House", houseW)}${tile("Cars", carsW)}${tile("Solar", state.solar_w === undefined ? undefined : Math.abs(state.solar_w))}${tile("Surplus", isSunny && state.surplus_w !== undefined ? Math.max(0, state.surplus_w) : undefined)}${tile("Battery", state.battery_w)}
   </dl>`;
 }
 
