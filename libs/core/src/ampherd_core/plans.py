@@ -14,6 +14,11 @@ MAX_ENERGY_KWH: Final = 300.0
 """No car's battery holds more."""
 
 QUARTERS_A_WEEK: Final = 7 * 24 * 4
+_Lines = Annotated[
+    PerLine, WithJsonSchema({"type": "array", "items": {"type": "number"}, "minItems": 3, "maxItems": 3})
+]
+"""In a list of lists some readers of OpenAPI documents stumble over `prefixItems`."""
+
 LONGEST_AHEAD_H: Final = 48
 """Plans are laid this far ahead; what is due later waits."""
 
@@ -127,10 +132,10 @@ class UsualLoad(Message):
     """
 
     at: Moment
-    mean_a: Annotated[tuple[PerLine | None, ...], Field(max_length=QUARTERS_A_WEEK)] = Field(
+    mean_a: Annotated[tuple[_Lines | None, ...], Field(max_length=QUARTERS_A_WEEK)] = Field(
         description="the mean per line, A"
     )
-    high_a: Annotated[tuple[PerLine | None, ...], Field(max_length=QUARTERS_A_WEEK)] = Field(
+    high_a: Annotated[tuple[_Lines | None, ...], Field(max_length=QUARTERS_A_WEEK)] = Field(
         description="what it seldom exceeds, per line, A: plans reckon with it"
     )
 
