@@ -96,7 +96,9 @@ class Turns:
         for car_id, place in self._places.items():
             place.is_admitted = car_id in admitted
             if place.is_admitted:
-                if place.turn_since_s is None or now_s - place.turn_since_s >= self.turn_s:
+                if place.turn_since_s is None or (
+                    now_s - place.turn_since_s >= self.turn_s and now_s >= self._swapped_s + self.turn_s
+                ):
                     place.turn_since_s = now_s
                 place.served_s += now_s - place.counted_s
             elif place.turn_since_s is not None and now_s - place.turn_since_s >= self.turn_s:
@@ -111,7 +113,8 @@ class Turns:
         return max(0.0, self.turn_s - (now_s - place.turn_since_s))
 
     def _key(self, car_id: str, now_s: float) -> tuple[int, float, float, str]:
-        """First who is served in its turn, then whose turn was broken off, then who waits the longest.
+        """First who is served in its turn, then whose turn was broken off, then who waits, the longest first, and last
+        those whose turn is over, who had the least first.
 
         Cars change places together, once in a turn: each swap costs a stop and a start.
         """
@@ -122,7 +125,7 @@ class Turns:
         is_late = place.is_admitted and now_s < self._swapped_s + self.turn_s
         if now_s < turn_ends_s or is_late:
             return 0 if place.is_admitted else 1, place.turn_since_s, place.served_s, car_id
-        return 2, turn_ends_s, place.served_s, car_id
+        return 3, place.served_s, turn_ends_s, car_id
 
 
 def _span_s(seconds: float) -> float:
