@@ -115,7 +115,8 @@ class Turns:
     def _key(self, car_id: str, now_s: float) -> tuple[int, float, float, str]:
         """First who is served in its turn, then whose turn was broken off, then who waits, then whose turn is over.
 
-        Of those who wait the longest waiting is first, of the others who had the least. Cars change places together, once in a turn: each swap costs a stop and a start.
+        Of those who wait the longest waiting is first, of the others who had the least. Cars change places together,
+        once in a turn: each swap costs a stop and a start.
         """
         place = self._places[car_id]
         if place.turn_since_s is None:
