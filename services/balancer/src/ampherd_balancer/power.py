@@ -19,6 +19,9 @@ from ampherd_core.policy import Connection, Wiring
 STEADY_S: Final = 5.0
 """Meter and wallboxes are read at different moments: the median of this long does not jump when a car moves."""
 
+MOST_SAMPLES: Final = 10
+"""Of a source faster than any meter fewer seconds count."""
+
 
 class Rest:
     """The power of all that the balancer cannot command (W, import positive): the grid's less the cars'."""
@@ -26,7 +29,7 @@ class Rest:
     __slots__ = ("_samples",)
 
     def __init__(self) -> None:
-        self._samples: deque[tuple[float, float]] = deque()
+        self._samples: deque[tuple[float, float]] = deque(maxlen=MOST_SAMPLES)
 
     def note(self, at_s: float, grid_w: float, cars_w: float) -> None:
         """A grid reading, and what the cars took by then."""

@@ -11,11 +11,8 @@ from typing import Final
 
 from ampherd_core.phases import Phases, each, most
 
+from ampherd_balancer.power import MOST_SAMPLES, STEADY_S
 from ampherd_balancer.traces import Peak
-
-STEADY_S: Final = 5.0
-"""Meter and wallboxes are read at different moments: the median of this long does not jump when a car moves."""
-
 
 _FALL_SHARE: Final = 0.2
 """A fall counts from this share of the deadband on: what is shared out above the surplus is bought."""
@@ -26,7 +23,7 @@ class Surplus:
 
     def __init__(self, rise_after_s: float) -> None:
         self._least = Peak(rise_after_s)
-        self._samples: deque[tuple[float, Phases]] = deque()
+        self._samples: deque[tuple[float, Phases]] = deque(maxlen=MOST_SAMPLES)
         self.now: Phases | None = None
         self.lasting: Phases | None = None
 
