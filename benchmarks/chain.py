@@ -22,9 +22,13 @@ CHARGERS: Final = 4
 STEP_A: Final = 1.0
 """A telegram of a rise takes one ampere from each charger, the step that an Edgetech knows."""
 
-RISE_STEPS: Final = 10
-REST_STEPS: Final = 14
-"""From 16 A down to 6 A, and time to come back up."""
+MIN_A: Final = 6
+MAX_A: Final = 32
+RISE_STEPS: Final = MAX_A - MIN_A
+REST_STEPS: Final = 40
+"""From 32 A down to 6 A, and time to come back up: the balancer trusts that the house has calmed down after 6 s."""
+
+CYCLE_STEPS: Final = REST_STEPS + RISE_STEPS
 
 ANSWER_WITHIN_S: Final = 0.9 / TELEGRAMS_A_SECOND
 """A write that comes later than this after a telegram is not its answer."""
@@ -72,11 +76,14 @@ async def _run(telegrams: int, line: Mapping[str, object], chargers: int) -> lis
         house = directory / "house.csv"
         house.write_text(_sawtooth(telegrams, chargers), encoding="ascii")
         async with whole_site(directory, _scenario(house, line, chargers), policy=_policy()) as site:
+            over_s = asyncio.get_running_loop().time() + 2 * _cycles(telegrams) * CYCLE_STEPS / TELEGRAMS_A_SECOND
             answers: list[float] = []
             while len(answers) < telegrams:
                 await asyncio.sleep(1.0)
                 site.read_log()
                 answers = _answers(site, chargers)
+                if asyncio.get_running_loop().time() > over_s:
+                    raise TimeoutError(f"only {len(answers)} of {telegrams} telegrams were answered by every charger")
             return answers[:telegrams]
 
 
@@ -85,11 +92,11 @@ def _policy() -> dict[str, object]:
 
 
 def _scenario(house: Path, line: Mapping[str, object], chargers: int) -> dict[str, object]:
-    car = {"max_a": 6, "lag_s": 0, "ramp_up_a_s": 1000, "under_a": 0, "battery_wh": 1e9, "soc": 0.1}
-    point = {"driver": "edgetech", "line": dict(line), "max_a": 16, "car": car}
+    car = {"max_a": MIN_A, "lag_s": 0, "ramp_up_a_s": 1000, "under_a": 0, "battery_wh": 1e9, "soc": 0.1}
+    point = {"driver": "edgetech", "line": dict(line), "max_a": MAX_A, "car": car}
     return {
         "speed": TELEGRAMS_A_SECOND,
-        "rating_a": 16.5 * chargers,
+        "rating_a": (MAX_A + 0.5) * chargers,
         "house": {"recording": str(house)},
         "p1": {"kind": "be"},
         "chargers": {f"box-{place}": point for place in range(1, chargers + 1)},
@@ -99,12 +106,17 @@ def _scenario(house: Path, line: Mapping[str, object], chargers: int) -> dict[st
 def _sawtooth(telegrams: int, chargers: int) -> str:
     """The house as a recording in scenario seconds, one telegram each; long enough whatever is missed."""
     rows, at_s = ["t_s,l1_a,l2_a,l3_a"], 0
-    for _ in range(3 + 3 * telegrams // RISE_STEPS):
-        for step in range(REST_STEPS + RISE_STEPS):
+    for _ in range(2 * _cycles(telegrams)):
+        for step in range(CYCLE_STEPS):
             amps = STEP_A * chargers * max(0, step - REST_STEPS + 1)
             rows.append(f"{at_s},{amps:.2f},{amps:.2f},{amps:.2f}")
             at_s += 1
     return "\n".join(rows) + "\n"
+
+
+def _cycles(telegrams: int) -> int:
+    """The rises that it takes when each of their telegrams is answered, and one."""
+    return 1 + -(-telegrams // RISE_STEPS)
 
 
 def _answers(site: WholeSite, chargers: int) -> list[float]:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 
 import structlog
 from ampherd_core.bus import Inbound, Outbound
 from ampherd_core.clock import SESSION, boot_s, utc_now
 from ampherd_core.environment import Environment
-from ampherd_core.messages import ChargerState, Grant, GrantId, Reading, SetResult, Severity
+from ampherd_core.messages import ChargerState, Grant, GrantId, Reading
 from ampherd_core.policy import Policy
 from ampherd_core.service import Service
-from ampherd_core.store import RedisStore, StoreError
+from ampherd_core.store import RedisStore
 from ampherd_core.topics import ANY, SETTINGS
 
-from ampherd_balancer import planning, settings
+from ampherd_balancer import planning
+from ampherd_balancer.alarms import Alarms
+from ampherd_balancer.answers import Answers
 from ampherd_balancer.core import Balancer, Outcome
 from ampherd_balancer.leader import Candidate
 from ampherd_balancer.memory import Memory
@@ -24,7 +26,8 @@ from ampherd_balancer.operator_cap import Signal
 from ampherd_balancer.operator_signal import read_input, read_signal
 from ampherd_balancer.plan_keeper import PlanKeeper
 from ampherd_balancer.report import decisions, doubts, site_state
-from ampherd_balancer.settings import SettingError, Wishes
+from ampherd_balancer.settings import SettingError
+from ampherd_balancer.wish_keeper import WishKeeper
 
 TICK_S: Final = 0.25
 """How often the shell looks whether a decision, the lock or the store is due."""
@@ -35,21 +38,10 @@ GRANTS_FIRST_S: Final = 0.02
 """A report waits this long, so that broker and agents have the processor while grants are under way."""
 
 KEEP_EVERY_S: Final = 15.0
-START_GRACE_S: Final = 15.0
-"""All services start together: a meter that is not heard yet is no alarm."""
-
 CAMPAIGN_EVERY_S: Final = 1.0
-
-_SETTINGS_NAME: Final = "wishes"
-
-_GUARDED: Final = frozenset({"ampherd", "$SYS", "homeassistant"})
-"""First levels of topics that somebody obeys or believes: ours, the broker's, the discovery of devices."""
 
 _HIGHEST_EPOCH: Final = 2**52
 """Epochs count reigns. A higher one is a fault of its sender: the next leader's must still fit on the wire."""
-
-_WILDCARDS: Final = frozenset("+#\0")
-"""What a filter may have and a topic may not (MQTT 5, section 4.7)."""
 
 D = TypeVar("D", Reading, ChargerState, Grant)
 
@@ -67,16 +59,13 @@ class BalancerService(Service):
         self._memory = Memory(self._store)
         self._candidate = Candidate(self._store, f"{name}-{SESSION}")
         self._core: Balancer | None = None
-        self._wishes: dict[str, Wishes] = {}
-        self._are_wishes_saved = True
-        self._are_wishes_loaded = False
+        self._wishes = WishKeeper(self._store)
         self._highest_epoch = 0
         self._decided_s = self._reported_s = self._kept_s = float("-inf")
         self._outcome: Outcome | None = None
         self._has_news = asyncio.Event()
-        self._was_grid_fresh: bool | None = None
-        self._doubts: Mapping[str, str] = {}
-        self._began_s = boot_s()
+        self._alarms = Alarms(self.event, boot_s())
+        self._answers = Answers(self.topics, self.wire, self.bus.publish)
         self._plans = PlanKeeper(lambda: self._core, self._store, self.topics, self.bus.publish, environment.site)
 
     def filters(self) -> Sequence[str]:
@@ -129,13 +118,13 @@ class BalancerService(Service):
         """Decide under the edited policy at once."""
         if self._core is not None:
             self._core.take_policy(policy, boot_s())
-            self._give_wishes()
+            self._wishes.give(self._core)
             await self._decide()
 
     async def stopping(self) -> None:
         """Let a standby take over at once."""
         if self._core is not None:
-            await self._keep_wishes()
+            await self._wishes.keep(self._core)
             await self._memory.keep(self._core, boot_s(), utc_now())
             await self._candidate.resign()
         await self._store.close()
@@ -153,7 +142,7 @@ class BalancerService(Service):
                 campaigned_s = boot_s()
                 await self._campaign()
             if self._core is not None:
-                await self._keep_wishes()
+                await self._wishes.keep(self._core)
             if self._core is not None and boot_s() - self._kept_s >= KEEP_EVERY_S:
                 self._kept_s = boot_s()
                 await self._memory.keep(self._core, boot_s(), utc_now())
@@ -167,8 +156,7 @@ class BalancerService(Service):
             await self._step_down("another balancer holds the lock")
 
     async def _begin(self) -> None:
-        self._are_wishes_loaded = False
-        await self._load_wishes()
+        await self._wishes.recall()
         epoch = self._candidate.epoch
         if epoch is None:
             return
@@ -176,7 +164,7 @@ class BalancerService(Service):
         await self._memory.recall(core, boot_s(), utc_now())
         await self._plans.begin()
         self._core = core
-        self._give_wishes()
+        self._wishes.give(core)
         log.info("leading", epoch=epoch)
         await self.tell(f"leading, epoch {epoch}")
 
@@ -258,23 +246,8 @@ class BalancerService(Service):
         for decision in decisions(core, outcome, now_s, at):
             topic = self.topics.decision(decision.charger)
             await self.bus.publish(Outbound(topic, decision.to_json(), is_retained=True))
-        await self._tell_grid(site.is_grid_fresh, now_s)
-        await self._tell_doubts(doubts(core))
-
-    async def _tell_doubts(self, found: Mapping[str, str]) -> None:
-        known, self._doubts = self._doubts, found
-        for node in found.keys() - known.keys():
-            await self.event("wiring-doubted", Severity.ALARM, found[node])
-
-    async def _tell_grid(self, is_fresh: bool, now_s: float) -> None:
-        before = self._was_grid_fresh
-        if is_fresh is before or (before is None and not is_fresh and now_s - self._began_s < START_GRACE_S):
-            return
-        self._was_grid_fresh = is_fresh
-        if not is_fresh:
-            await self.event("grid-stale", Severity.ALARM, "The grid meter is silent: chargers go to their fallback.")
-        elif before is False:
-            await self.event("grid-back", Severity.INFO, "The grid meter is heard again.")
+        await self._alarms.tell_grid(is_fresh=site.is_grid_fresh, now_s=now_s)
+        await self._alarms.tell_doubts(doubts(core))
 
     async def _hear_set(self, charger: str, setting: str, message: Inbound) -> None:
         if self._core is None:
@@ -283,20 +256,14 @@ class BalancerService(Service):
             if setting in planning.SETTINGS:
                 self._plans.set(self._core, charger, setting, message.payload)
             else:
-                self._set(self._core, charger, setting, message.payload)
+                self._wishes.set(self._core, charger, setting, message.payload)
         except SettingError as err:
-            self.wire.refuse("setting", message.topic, str(err))
-            await self._answer(charger, setting, message, SetResult(is_accepted=False, error=str(err)[:500]))
+            is_known = charger in self.policy.chargers and setting in SETTINGS
+            error_topic = self.topics.set_error(charger, setting) if is_known else None
+            await self._answers.refuse(message, "setting", err, error_topic)
             return
         await self._decide()
-        await self._answer(charger, setting, message, SetResult(is_accepted=True))
-
-    def _set(self, core: Balancer, charger: str, setting: str, payload: bytes) -> None:
-        change = settings.read_change(setting, payload, core.policy.chargers.get(charger))
-        wishes = self._wishes.get(charger, Wishes()).model_copy(update={change.field: change.value})
-        self._wishes[charger] = core.desks[charger].wishes = wishes
-        log.info("setting_changed", charger=charger, setting=setting, value=change.value)
-        self._are_wishes_saved = False
+        await self._answers.accept(message)
 
     async def _hear_signal(self, read: Callable[[bytes], Signal | None], message: Inbound) -> None:
         if self._core is None:
@@ -304,75 +271,18 @@ class BalancerService(Service):
         try:
             signal = self._signal(read, message.payload)
         except SettingError as err:
-            self.wire.refuse("signal", message.topic, str(err))
-            result = SetResult(is_accepted=False, error=str(err)[:500])
-            await self.bus.publish(Outbound(self.topics.limit_error, result.to_json(), qos=1))
-            await self._respond(message, result)
+            await self._answers.refuse(message, "signal", err, self.topics.limit_error)
             return
         self._core.outside.operator.take(signal, boot_s())
         self._kept_s = float("-inf")
         log.info("operator_signal", topic=message.topic, signal=signal)
         await self._decide()
-        await self._respond(message, SetResult(is_accepted=True))
+        await self._answers.accept(message)
 
     def _signal(self, read: Callable[[bytes], Signal | None], payload: bytes) -> Signal | None:
         if self.policy.limits.operator is None:
             raise SettingError("limit: the policy has no limits.operator, so no signal is obeyed")
         return read(payload)
-
-    async def _answer(self, charger: str, setting: str, message: Inbound, result: SetResult) -> None:
-        payload = result.to_json()
-        if not result.is_accepted and charger in self.policy.chargers and setting in SETTINGS:
-            await self.bus.publish(Outbound(self.topics.set_error(charger, setting), payload, qos=1))
-        await self._respond(message, result)
-
-    async def _respond(self, message: Inbound, result: SetResult) -> None:
-        if message.response_topic is None:
-            return
-        if not self._may_answer_on(message.response_topic):
-            self.wire.refuse("response-topic", message.topic, f"no answer is given on {message.response_topic[:200]}")
-            return
-        payload = result.to_json()
-        await self.bus.publish(Outbound(message.response_topic, payload, qos=1, correlation=message.correlation))
-
-    def _may_answer_on(self, topic: str) -> bool:
-        """A guest names the topic, we have more rights than it has: never a topic that any service listens to."""
-        match self.topics.parse(topic):
-            case ("reply", _, *_) | ("service", _, "reply", _):
-                return True
-        return topic.partition("/")[0] not in _GUARDED and bool(topic) and not _WILDCARDS & set(topic)
-
-    async def _keep_wishes(self) -> None:
-        """Load what was not loaded, save what was not saved; what is stored is never replaced unread."""
-        if not self._are_wishes_loaded:
-            await self._load_wishes()
-            self._give_wishes()
-        if self._are_wishes_loaded and not self._are_wishes_saved:
-            await self._save_wishes()
-
-    async def _load_wishes(self) -> None:
-        try:
-            document = await self._store.load(_SETTINGS_NAME)
-        except StoreError as err:
-            log.debug("wishes_not_loaded", error=str(err))
-            return
-        newer = {} if self._are_wishes_saved else self._wishes
-        self._wishes = (settings.load(document) if document else {}) | newer
-        self._are_wishes_loaded = True
-
-    def _give_wishes(self) -> None:
-        if self._core is not None:
-            for charger, desk in self._core.desks.items():
-                desk.wishes = self._wishes.get(charger, Wishes())
-
-    async def _save_wishes(self) -> None:
-        document = settings.dump(self._wishes)
-        self._are_wishes_saved = True
-        try:
-            await self._store.save(_SETTINGS_NAME, document)
-        except StoreError as err:
-            self._are_wishes_saved = False
-            log.debug("wishes_not_saved", error=str(err))
 
 
 def _epoch(document: Reading | ChargerState | Grant) -> int:
