@@ -132,6 +132,7 @@ def _section(contest: Contest) -> Iterator[str]:
         yield _row([entry.name, *(column.read(entry.account) for column in columns)])
     yield _row(["*perfect foresight*", *_best(contest, columns)])
     yield ""
+    yield from _said(contest)
 
 
 def _best(contest: Contest, columns: Sequence[Column]) -> Iterator[str]:
@@ -143,9 +144,20 @@ def _best(contest: Contest, columns: Sequence[Column]) -> Iterator[str]:
         _SURPLUS.title: _kwh(energy_wh),
         _COST.title: _cost(plan.cost_eur, energy_wh),
         _IMPORT.title: "0.0",
+        _PLANS.title: "{} of {}".format(*plan.plans_met),
     }
     for column in columns:
         yield known.get(column.title, "")
+
+
+def _said(contest: Contest) -> Iterator[str]:
+    """What was told of plans that cannot be met, and how long after the beginning."""
+    told = [(entry.name, said) for entry in contest.entries for said in entry.said]
+    for name, said in told:
+        minutes = int(said.at_s // 60)
+        yield f"- {name}, after {minutes // 60}:{minutes % 60:02d} h: {said.text}"
+    if told:
+        yield ""
 
 
 def _row(cells: Sequence[str]) -> str:

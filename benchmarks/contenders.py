@@ -23,11 +23,15 @@ from benchmarks.seat import RivalMaker, Seat
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """A row of the comparison: what decides, in which mode; `rival` is None for ours."""
+    """A row of the comparison: what decides, in which mode; `rival` is None for ours.
+
+    `has_plans` says that its user has the prices, and sets a plan for each car.
+    """
 
     name: str
     rival: RivalMaker | None
     mode: Mode = Mode.FAST
+    has_plans: bool = False
 
     def mind(self, most_w: float | None) -> MindMaker:
         """What sits in the balancer's place, told of a cap on the connection's power if there is one."""
@@ -62,6 +66,12 @@ FAST: Final[Sequence[Contender]] = (
     Contender("OpenEVSE shaper", _each(Shaper)),
     Contender("Edgetech example", _each(Edgetech)),
     Contender("equal split", _one(EqualSplit)),
+)
+
+COST: Final[Sequence[Contender]] = (
+    Contender("Ampherd", None, has_plans=True),
+    Contender("Ampherd without plans", None),
+    *FAST[1:],
 )
 
 SOLAR: Final[Sequence[Contender]] = (

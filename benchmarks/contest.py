@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from ampherd_simulator.account import Account
 from ampherd_simulator.bookkeeper import Bookkeeper
@@ -10,16 +11,20 @@ from ampherd_simulator.world import World
 
 from benchmarks.bound import bound
 from benchmarks.case import Case, Kind
-from benchmarks.contenders import FAST, SOLAR, Contender
+from benchmarks.contenders import COST, FAST, SOLAR, Contender
 from benchmarks.rivals.optimum import Plan
+from benchmarks.user import PlanningUser, Said
+
+_TAKE_PART: Final = {Kind.SURPLUS: SOLAR, Kind.COST: COST}
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A contender's day."""
+    """A contender's day, and what it said of plans that cannot be met."""
 
     name: str
     account: Account
+    said: tuple[Said, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +39,7 @@ class Contest:
 
 def contenders(case: Case) -> tuple[Contender, ...]:
     """Who takes part in such a case."""
-    return tuple(SOLAR if case.kind is Kind.SURPLUS else FAST)
+    return tuple(_TAKE_PART.get(case.kind, FAST))
 
 
 def play(case: Case, name: str, lasts_s: float) -> Entry:
@@ -42,8 +47,15 @@ def play(case: Case, name: str, lasts_s: float) -> Entry:
     contender = next(each for each in contenders(case) if each.name == name)
     world = World(case.policy(contender.mode), case.scenario, make_mind=contender.mind(case.most_w))
     keeper = Bookkeeper(world, case.tariff)
-    world.run(lasts_s, watch=keeper.watch)
-    return Entry(contender.name, keeper.account())
+    user = PlanningUser(case, world) if contender.has_plans else None
+
+    def watch(now: World) -> None:
+        if user is not None:
+            user.watch(now)
+        keeper.watch(now)
+
+    world.run(lasts_s, watch=watch)
+    return Entry(contender.name, keeper.account(), tuple(user.said) if user is not None else ())
 
 
 def best(case: Case, lasts_s: float) -> Plan:

@@ -1,4 +1,4 @@
-"""Hourly prices from a recording: one day-ahead price for what is bought, and what a seller gets for what is sold."""
+"""Listed prices, recorded or made up: one price for what is bought, and the same for what is sold."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TO_KWH: Final = 1 / 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class HourlyPrices:
+class ListedPrices:
     """EUR per kWh; each price holds until the next time. Sold energy earns the same."""
 
     times_utc_s: Sequence[float]
@@ -29,10 +29,10 @@ class HourlyPrices:
         return self.import_price(at_utc_s)
 
 
-def read_prices(path: Path) -> HourlyPrices:
+def read_prices(path: Path) -> ListedPrices:
     """The columns t_utc_s and price_eur_per_mwh of a CSV.gz file."""
     with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    return HourlyPrices(
+    return ListedPrices(
         [float(row["t_utc_s"]) for row in rows], [float(row["price_eur_per_mwh"]) * TO_KWH for row in rows]
     )

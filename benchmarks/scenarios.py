@@ -16,8 +16,8 @@ from typing import Final
 from ampherd_core.phases import LINES, Line
 from ampherd_simulator.scenario import Scenario
 
+from benchmarks import nights
 from benchmarks.case import Case, Kind
-from benchmarks.prices import read_prices
 
 DAYS: Final = Path(__file__).parents[2] / "shared" / "data" / "days"
 HOUR_S: Final = 3_600.0
@@ -56,7 +56,7 @@ def _recorded() -> Iterator[Case]:
         yield _spikes(lag_s, kind, about)
     yield _evening(5, "four three-phase cars come home, a real evening in a made-up house, 3 x 25 A", phases=3)
     yield _evening(4, "four one-phase cars on rotated phases, a real evening in a made-up house, 3 x 25 A", phases=1)
-    yield _prices()
+    yield from nights.recorded(DAYS / "tariff_dk2_hourly.csv.gz")
     yield from _suns()
 
 
@@ -102,31 +102,6 @@ def _evening(group: int, about: str, *, phases: int) -> Case:
         lasts_s=16 * HOUR_S,
         quick_s=1.5 * HOUR_S,
         is_recorded=True,
-    )
-
-
-def _prices() -> Case:
-    """A night of the DK2 prices, from six in the evening on."""
-    prices = read_prices(DAYS / "tariff_dk2_hourly.csv.gz")
-    cars = (("early", 0.0, 12.5, 25_000.0), ("late", 3.0, 14.0, 40_000.0), ("short", 0.5, 5.0, 12_000.0))
-    return Case(
-        id="prices",
-        about="three cars with deadlines, hourly DK2 prices, a made-up house, 3 x 25 A, from 18:00 to 8:00",
-        kind=Kind.COST,
-        scenario=_scenario(
-            {
-                name: _charger(
-                    visits=[{"arrives_s": from_h * HOUR_S, "leaves_s": until_h * HOUR_S, "wants_wh": wants_wh}]
-                )
-                for name, from_h, until_h, wants_wh in cars
-            },
-            house={},
-            starts_at="2022-10-20T18:00:00+02:00",
-        ),
-        lasts_s=14 * HOUR_S,
-        quick_s=HOUR_S,
-        is_recorded=True,
-        tariff=prices,
     )
 
 
@@ -218,6 +193,7 @@ def _made_up() -> Iterator[Case]:
         quick_s=HOUR_S,
         most_w=5_000,
     )
+    yield from nights.made_up()
 
 
 def _rotations() -> Iterator[Case]:

@@ -9,6 +9,7 @@ from typing import Final
 import highspy
 import numpy as np
 from ampherd_core.phases import Line, Phases
+from ampherd_simulator.account import MET_RATIO
 
 SECONDS_PER_HOUR: Final = 3_600.0
 
@@ -59,10 +60,11 @@ class Day:
 
 @dataclass(slots=True)
 class Plan:
-    """What each car gets (Wh), and what it costs."""
+    """What each car gets (Wh), what it costs, and how many of all cars get what they want."""
 
     energy_wh: dict[str, float] = field(default_factory=dict)
     cost_eur: float = 0.0
+    plans_met: tuple[int, int] = (0, 0)
 
 
 def most_energy(day: Day, visits: Sequence[Visit]) -> Plan:
@@ -108,6 +110,8 @@ class _Program:
         for (owner, slot), value in zip(self._owners, values, strict=True):
             plan.energy_wh[self._visits[owner].id] += value
             plan.cost_eur += value * prices[slot] if prices else 0.0
+        met = [plan.energy_wh[visit.id] >= MET_RATIO * visit.wanted_wh for visit in self._visits]
+        plan.plans_met = sum(met), len(met)
         return plan
 
     def _add_variables(self) -> None:

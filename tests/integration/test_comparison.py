@@ -10,8 +10,9 @@ from ampherd_simulator.scenario import Scenario
 
 from benchmarks.case import Case, Kind
 from benchmarks.comparison import COLUMNS, section
-from benchmarks.contenders import FAST, SOLAR
+from benchmarks.contenders import COST, FAST, SOLAR
 from benchmarks.contest import Contest, best, contenders, play
+from benchmarks.prices import ListedPrices
 from benchmarks.scenarios import cases
 
 LASTS_S = 240.0
@@ -38,6 +39,27 @@ SUNNY = replace(
     id="sunny",
     kind=Kind.SURPLUS,
     scenario=Scenario.model_validate({"chargers": {"a": box(Line.L1, max_a=32)}, "house": {"constant_a": (-12, 1, 1)}}),
+)
+
+CHEAP_LATER = replace(
+    CROWDED,
+    id="cheap-later",
+    kind=Kind.COST,
+    scenario=Scenario.model_validate(
+        {
+            "starts_at": "2026-01-15T18:00:00+01:00",
+            "chargers": {
+                name: {**box(*Line), "car": {**box(*Line)["car"], "visits": [visit]}}  # type: ignore[dict-item]
+                for name, visit in {
+                    "long": {"arrives_s": 0, "leaves_s": 7_200, "wants_wh": 6_000},
+                    "greedy": {"arrives_s": 900, "leaves_s": 1_800, "wants_wh": 5_000},
+                }.items()
+            },
+            "house": {"constant_a": (2, 2, 2)},
+        }
+    ),
+    tariff=ListedPrices([1_768_496_400.0, 1_768_500_000.0], [0.4, 0.1]),
+    lasts_s=7_200,
 )
 
 
@@ -79,6 +101,21 @@ def test_the_cap_is_a_cap_on_power_for_all_who_can_be_told() -> None:
     assert peaks_w["evcc"] < 6_000
     assert peaks_w["openWB"] <= 5_000
     assert peaks_w["equal split"] > 6_000
+
+
+def test_with_plans_the_cheap_hour_is_used_and_what_cannot_be_is_told_at_once() -> None:
+    """One car can wait for the second hour, the other wants 5 kWh in the quarter of an hour that it stays."""
+    row, unplanned = COST[:2]
+    planned, at_once = (play(CHEAP_LATER, each.name, CHEAP_LATER.lasts_s) for each in (row, unplanned))
+    bound = best(CHEAP_LATER, CHEAP_LATER.lasts_s)
+
+    assert planned.account.plans_met == (1, 2) == bound.plans_met
+    assert planned.account.charging_cost == pytest.approx(bound.cost_eur, rel=0.1)
+    assert (at_once.account.charging_cost or 0.0) > 1.5 * (planned.account.charging_cost or 0.0)
+    first = planned.said[0]
+    assert (first.charger, first.at_s <= 902) == ("greedy", True)
+    assert "2.4 kWh short" in first.text
+    assert first.text in section(Contest(CHEAP_LATER, CHEAP_LATER.lasts_s, (planned,), bound))
 
 
 def test_every_case_has_a_policy_that_fits_its_site() -> None:

@@ -8,14 +8,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from ampherd_balancer.brief import lay
-from ampherd_balancer.planning import Planning
 from ampherd_core.messages import Event
 from ampherd_core.plans import PlanState
 from ampherd_core.policy import DriverName, Policy
 from ampherd_core.policy_file import load_policy
 from ampherd_simulator.mirror import mirror
 from ampherd_simulator.scenario import CarPart, HousePart, StepPart
+from ampherd_simulator.virtual_planner import VirtualPlanner
 from ampherd_simulator.world import World
 
 ROOT = Path(__file__).parents[2]
@@ -39,20 +38,22 @@ def policy() -> Policy:
 
 @dataclass
 class Night:
-    """A world whose balancer plans, and what was said of it."""
+    """A world whose balancer plans, and what was charged when."""
 
     world: World
-    planning: Planning = field(default_factory=Planning)
-    states: dict[str, PlanState] = field(default_factory=dict)
-    events: list[Event] = field(default_factory=list)
+    planner: VirtualPlanner
     by_hour_wh: dict[str, list[float]] = field(default_factory=dict)
 
-    def set(self, charger: str, setting: str = "plan", **value: object) -> None:
-        self.planning.set(self.world.policy, charger, setting, json.dumps(value).encode(), self.at)
+    def set(self, charger: str, **value: object) -> None:
+        self.planner.set(charger, "plan", json.dumps(value).encode())
 
     @property
-    def at(self) -> datetime:
-        return self.world.wall_clock()
+    def states(self) -> dict[str, PlanState]:
+        return self.planner.states
+
+    @property
+    def events(self) -> list[Event]:
+        return self.planner.events
 
     def until(self, hours: float) -> Night:
         self.world.run(hours * HOUR_S, watch=self._watch)
@@ -62,17 +63,8 @@ class Night:
         return sum(self.by_hour_wh.get(charger, [])) / 1000
 
     def _watch(self, world: World) -> None:
-        core = world.balancer
-        if core is None:
-            return
-        now_s = next(iter(world.balancers.values())).clock_s(world.now_s)
-        self.planning.note(core, self.at, now_s)
-        brief = self.planning.brief(core, self.at)
-        if brief is not None:
-            report = self.planning.take(core, brief, lay(brief), self.at, now_s)
-            self.states |= {state.charger: state for state in report.states}
-            self.events += report.events
-        for charger, desk in core.desks.items():
+        self.planner.watch(world)
+        for charger, desk in world.balancer.desks.items() if world.balancer is not None else ():
             hours = self.by_hour_wh.setdefault(charger, [0.0] * 12)
             hours[int(world.now_s // HOUR_S)] += sum(desk.trace.latest) * 230 / 3600
 
@@ -86,11 +78,12 @@ def night(policy: Policy, *steps: StepPart, **away: bool) -> Night:
         for name in policy.chargers
     }
     scenario = mirror(policy, house=house, cars=cars).model_copy(update={"starts_at": DUSK})
-    found = Night(World(policy, scenario, seed=1))
+    world = World(policy, scenario, seed=1)
+    found = Night(world, VirtualPlanner(world))
     prices = [
         {"start": (DUSK + timedelta(hours=hour)).isoformat(), "price": price} for hour, price in enumerate(PRICES)
     ]
-    found.planning.hear_prices(json.dumps(prices).encode())
+    found.planner.hear_prices(json.dumps(prices).encode())
     return found
 
 
@@ -162,6 +155,6 @@ def test_off_is_off_and_a_dropped_plan_leaves_the_mode(policy: Policy) -> None:
     site.set("carport-left", energy_kwh=20, by="06:00")
     site.until(0.5)
     assert site.charged_kwh("carport-left") < 0.3
-    site.planning.set(policy, "carport-left", "plan", b"none", site.at)
+    site.planner.set("carport-left", "plan", b"none")
     site.until(1)
     assert site.charged_kwh("carport-left") > 2.5
