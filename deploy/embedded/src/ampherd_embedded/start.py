@@ -10,8 +10,9 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 import structlog
+from ampherd_core.logs import configure_logs
 from ampherd_core.policy_file import PolicyError, load_policy
-from ampherd_core.service import EXIT_CONFIG, configure_logs
+from ampherd_core.service import EXIT_CONFIG
 
 from ampherd_embedded.broker import BrokerMissingError
 from ampherd_embedded.program import Program

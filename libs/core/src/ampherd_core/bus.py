@@ -14,7 +14,8 @@ from typing import Protocol, TypeAlias
 import structlog
 
 from ampherd_core.backoff import Backoff
-from ampherd_core.connection import BrokerAddress, Connection, ConnectionLostError
+from ampherd_core.broker_address import BrokerAddress
+from ampherd_core.connection import Connection, ConnectionLostError
 from ampherd_core.mail import MAX_PAYLOAD_BYTES, Inbound, Outbound
 
 __all__ = ["MAX_PAYLOAD_BYTES", "BrokerAddress", "Bus", "Inbound", "MqttBus", "Outbound", "running"]

@@ -11,10 +11,8 @@ import contextlib
 import socket
 import ssl
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
 
 import structlog
 from paho.mqtt.client import Client, MQTTMessage, MQTTMessageInfo, MQTTv5
@@ -23,6 +21,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from ampherd_core.broker_address import BrokerAddress
 from ampherd_core.mail import MAX_PAYLOAD_BYTES, Inbound, Outbound
 
 KEEPALIVE_S: Final = 5
@@ -37,67 +36,11 @@ _MISC_EVERY_S: Final = 1.0
 _QUEUE: Final = 5_000
 """More waiting messages than a site says in a minute; what comes on top is dropped."""
 
-_ADDRESS_FORM: Final = "the broker's address must look like mqtt://user:password@host:1883"
-
 log = structlog.get_logger()
 
 
 class ConnectionLostError(Exception):
     """The broker cannot be reached, refused us, or went away."""
-
-
-@dataclass(frozen=True, slots=True)
-class BrokerAddress:
-    """`mqtt://user:password@host:port`, or `mqtts://` for TLS; the broker's certificate must name `host`.
-
-    `ca` holds the certificates of the authorities to trust, as PEM; without them it is those of the system.
-
-    `?expiry=no` leaves message expiry out: iotcore throws an MQTT 3.1.1 guest out that receives a message with it. A
-    grant is no less safe for it, since its lease runs from the stamp that it echoes.
-    """
-
-    host: str
-    port: int
-    username: str | None = None
-    password: str | None = field(default=None, repr=False)
-    uses_tls: bool = False
-    omits_expiry: bool = False
-    ca: str | None = field(default=None, repr=False)
-
-    @classmethod
-    def parse(cls, url: str, ca: str | None = None) -> BrokerAddress:
-        """Take a URL apart; ValueError says what a right one looks like."""
-        try:
-            parts = urlsplit(url)
-            port = parts.port
-        except ValueError as err:
-            raise ValueError(_ADDRESS_FORM) from err
-        if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname:
-            raise ValueError(_ADDRESS_FORM)
-        uses_tls = parts.scheme == "mqtts"
-        if ca and not uses_tls:
-            raise ValueError("there is an AMPHERD_MQTT_CA, but mqtt:// does not encrypt; write mqtts://")
-        return cls(
-            host=parts.hostname,
-            port=port or (8883 if uses_tls else 1883),
-            username=unquote(parts.username) if parts.username else None,
-            password=unquote(parts.password) if parts.password else None,
-            uses_tls=uses_tls,
-            omits_expiry="expiry=no" in parts.query.split("&"),
-            ca=_checked(ca) if ca else None,
-        )
-
-    def tls_context(self) -> ssl.SSLContext:
-        """Trusts `ca` alone where there is one, and checks the host's name."""
-        return ssl.create_default_context(cadata=self.ca)
-
-
-def _checked(ca: str) -> str:
-    try:
-        ssl.create_default_context(cadata=ca)
-    except (ssl.SSLError, ValueError) as err:
-        raise ValueError(f"AMPHERD_MQTT_CA holds no certificate in PEM form: {err}") from err
-    return ca
 
 
 class Connection:
@@ -113,6 +56,7 @@ class Connection:
         self._has_dropped = False
         self._lost: str | None = None
         self._watcher: socket.socket | None = None
+        self._keeper: asyncio.Future[None] = self._loop.create_future()
         self._client = self._new_client(client_id, will)
 
     async def __aenter__(self) -> Connection:

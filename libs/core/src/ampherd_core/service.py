@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
-import os
 import signal
 import sys
 from collections.abc import Awaitable, Iterable, Sequence
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, ClassVar, Final, TextIO, cast
+from typing import Any, ClassVar, Final
 
 import structlog
 
@@ -19,6 +17,7 @@ from ampherd_core.backlog import Backlog
 from ampherd_core.bus import Inbound, MqttBus, Outbound
 from ampherd_core.clock import SESSION, boot_s, utc_now
 from ampherd_core.environment import Environment
+from ampherd_core.logs import configure_logs
 from ampherd_core.messages import Event, HistoryRequest, ServiceStatus, Severity
 from ampherd_core.policy import Policy
 from ampherd_core.policy_file import PolicyError, PolicyWatch, load_policy
@@ -264,38 +263,6 @@ def start(service_class: type[Service], name: str) -> None:
         log.error("cannot_start", error=str(err))  # noqa: TRY400 - the message is for the user, a trace is noise
         sys.exit(EXIT_CONFIG)
     asyncio.run(service.run())
-
-
-def configure_logs(service: str) -> None:
-    """JSON lines in a container or a file, colours on a terminal."""
-    renderer = structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
-    level = logging.getLevelName(os.environ.get("AMPHERD_LOG_LEVEL", "INFO").upper())
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(level if isinstance(level, int) else logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Log())),
-    )
-    structlog.contextvars.bind_contextvars(service=service)
-
-
-class _Log:
-    """Standard error, whose failures nobody hears of: a full disk must not end the service that guards the fuse."""
-
-    def write(self, text: str) -> None:
-        """Write what can be written."""
-        with contextlib.suppress(OSError):
-            sys.stderr.write(text)
-
-    def flush(self) -> None:
-        """Write it now."""
-        with contextlib.suppress(OSError):
-            sys.stderr.flush()
 
 
 def _version() -> str:

@@ -8,9 +8,10 @@ import sys
 
 import structlog
 from ampherd_core.environment import Environment
+from ampherd_core.logs import configure_logs
 from ampherd_core.policy import Policy
 from ampherd_core.policy_file import PolicyError, load_policy
-from ampherd_core.service import EXIT_CONFIG, configure_logs
+from ampherd_core.service import EXIT_CONFIG
 
 from ampherd_charger_agent.service import AgentService, IdleSlot
 from ampherd_charger_agent.slot import Slot
