@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tests.fuzz.runner import Result
 
-NAMES = ("telegrams", "replies", "balancer", "agent", "api", "stored", "policies", "requests")
+NAMES = ("telegrams", "replies", "balancer", "agent", "api", "stored", "plans", "policies", "requests")
 _CHILD = "AMPHERD_FUZZ_RESULT"
 """A target runs in a process of its own, for its memory is measured; this names the file for its result."""
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from tests.fuzz.listeners import agent, api, balancer
+from tests.fuzz.plans import plans
 from tests.fuzz.policies import policies
 from tests.fuzz.replies import replies
 from tests.fuzz.requests import requests
@@ -20,6 +21,7 @@ TARGETS: Final[Mapping[str, OpenTarget]] = {
     "agent": agent,
     "api": api,
     "stored": stored,
+    "plans": plans,
     "policies": policies,
     "requests": requests,
 }

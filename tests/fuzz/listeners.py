@@ -83,13 +83,19 @@ class BalancerListener:
         if core is None:
             return None
         desks = [(d.granted_a, d.wishes, d.state and d.state.stamp) for d in core.desks.values()]
-        return desks, [m.heard_s for m in core.meters.values()], len(core.sides), self.service._highest_epoch
+        plans = self.service._plans.planning
+        wanted = [(account.wish, account.soc) for account in plans.accounts.values()]
+        signal = core.outside.operator._signal, core.outside.operator._ends_s
+        heard = [m.heard_s for m in core.meters.values()], len(core.sides), self.service._highest_epoch
+        return desks, heard, wanted, plans.prices, signal
 
     def check(self, *, is_thorough: bool) -> None:
         core = self.service._core
         if core is None:
             return
         promise(len(core.sides) <= len(core.policy.meters), "readings of strangers pile up")
+        accounts = self.service._plans.planning.accounts
+        promise(set(accounts) <= set(core.policy.chargers), "plans of strangers pile up")
         for desk in core.desks.values():
             least_a, most_a = desk.charger.min_a, desk.charger.max_a
             promise(desk.granted_a == 0 or least_a - 1e-6 <= desk.granted_a <= most_a + 1e-6, "a grant beyond bounds")
@@ -98,10 +104,12 @@ class BalancerListener:
 
     async def live_on(self, number: int) -> None:
         is_new = number % _EVERY == 1
+        if is_new and self.service._core is not None:
+            await self.service._plans._turn(self.service._core)
         if is_new or self.service._core is None:
             await self._lead()
         if is_new:
-            for message in _world(boot_s(), self.core.policy):
+            for message in world(boot_s(), self.core.policy):
                 self.core.hear_state(message, boot_s()) if isinstance(message, ChargerState) else (
                     self.core.hear_reading(message, boot_s())
                 )
@@ -115,9 +123,10 @@ class BalancerListener:
         await self.service._campaign()
 
 
-def _world(now_s: float, policy: Policy) -> Iterator[ChargerState | Reading]:
-    yield Reading(
-        meter=policy.grid_meter,
+def grid_reading(now_s: float, meter: str) -> Reading:
+    """A quiet house."""
+    return Reading(
+        meter=meter,
         role=MeterRole.GRID,
         stamp=Stamp(session="true", at_s=now_s),
         measured_at=_AT,
@@ -126,6 +135,11 @@ def _world(now_s: float, policy: Policy) -> Iterator[ChargerState | Reading]:
         resolution_a=0.1,
         phases=(PhaseSample(current_a=5, guard_a=5),) * 3,
     )
+
+
+def world(now_s: float, policy: Policy) -> Iterator[ChargerState | Reading]:
+    """A quiet grid, and each charger with a car that charges."""
+    yield grid_reading(now_s, policy.grid_meter)
     for charger in policy.chargers:
         yield ChargerState(
             charger=charger,

@@ -9,7 +9,6 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from copy import deepcopy
 from pathlib import Path
 from random import Random
 from typing import Final, Protocol
@@ -26,21 +25,34 @@ from ampherd_core.service import Service
 from ampherd_core.topics import Topics, channels
 
 from docs.generator.examples import EXAMPLES
-from tests.fuzz.policies import SMALL
+from tests.fuzz.policies import FULL
 from tests.fuzz.quiet import Ears, listening
 from tests.fuzz.recorded_bus import RecordedBus
+from tests.fuzz.spoiling import nasty, spoilt
 from tests.fuzz.target import TAKEN, Mutation, Outcome, promise
 
 RETAINED: Final = 1
 ASKS: Final = 2
 _NOWHERE: Final = "mqtt://127.0.0.1:1"
 
-_NASTY: Final[tuple[object, ...]] = (
-    None, True, "", [], {}, float("nan"), float("inf"), -1, -0.0, 0, 1, 5.9, 500.1, 1e308, 2**53, 2**63, 10**400,
-    "16", "NaN", "\ud800", "\0", "é" * 300, "x" * 70_000, [[]] * 50, "0001-01-01T00:00:00Z",
-    "9999-12-31T23:59:59-23:59", "2900-01-01T00:00:00Z", "12", "2026-01-01T00:00:00", "2026-02-30T00:00:00Z",
-    1_700_000_000, {"a": {"a": {"a": 1}}}, [1, 2, 3], [0, 0, 0, 0], "left", "grid", "connection", "../x", "+", "#",
+_INPUT: Final = "shellies/box/input/0"
+
+SETTINGS: Final = (
+    ("mode", "off"), ("max_current", "13"), ("priority", '{"value": 2}'), ("plan", "none"), ("soc", "55.5"),
+    ("plan", '{"energy_kwh": 20, "by": "07:00"}'),
+    ("plan", '{"energy_kwh": 4.5, "by": "07:00", "weekdays": ["mon", "sun"]}'),
+    ("plan", '{"soc_percent": 80, "by": "2026-11-22T07:00"}'),
 )  # fmt: skip
+"""What a user sets; the charger `right` has a battery of a known size."""
+
+SIGNALS: Final = ("on", "off", "4200", '{"power_w": 4200, "for_s": 7200}', '{"active": false}')
+INPUTS: Final = ("on", "0", "true", '{"id": 0, "state": true}')
+PRICES: Final = (
+    '[{"start": "2026-11-22T00:00:00Z", "price": 0.21}, {"start": "2026-11-22T01:00:00+01:00", "price": -0.1, '
+    '"end": "2026-11-22T01:15:00Z"}]',
+    '[{"start": "2026-11-22T00:00:00Z", "price": 30}]',
+    "[]",
+)
 
 
 class Listener(Protocol):
@@ -111,15 +123,15 @@ class Messages:
         return Outcome(cause, self._ears.why)
 
 
-def small_site() -> Policy:
+def full_site() -> Policy:
     """The policy of every service here."""
-    return parse_policy(SMALL)
+    return parse_policy(FULL)
 
 
 def environment(directory: str) -> Environment:
     """Settings that lead nowhere."""
     path = Path(directory)
-    (path / "site.yaml").write_bytes(SMALL)
+    (path / "site.yaml").write_bytes(FULL)
     return Environment(
         site=path / "site.yaml",
         broker=BrokerAddress.parse(_NOWHERE),
@@ -147,7 +159,7 @@ def hearing(opener: Opener) -> Iterator[Messages]:
         loop.set_exception_handler(ears.note)
 
         async def opened() -> Listener:
-            return opener(environment(directory), small_site())
+            return opener(environment(directory), full_site())
 
         listener = loop.run_until_complete(opened())
         try:
@@ -186,9 +198,15 @@ def _seeds(topics: Topics, filters: Sequence[str]) -> list[bytes]:
             plain["id"] = {"epoch": 7, "seq": "@SEQ"}
         found.append(f"0{topic.replace('{service}', 'balancer')}\n{json.dumps(plain)}".encode())
     heard = [seed for seed in found if any(_fits(each, seed[1:].partition(b"\n")[0].decode()) for each in filters)]
-    for setting, value in (("mode", "off"), ("max_current", "13"), ("priority", '{"value": 2}'), ("plan", "{}")):
-        found.append(f"0{topics.set('left', setting)}\n{value}".encode())
-        found.append(f"2{topics.set('left', setting)}\nguest/reply\n{value}".encode())
+    for setting, value in SETTINGS:
+        found.append(f"0{topics.set('right', setting)}\n{value}".encode())
+        found.append(f"2{topics.set('right', setting)}\nguest/reply\n{value}".encode())
+    for topic, values in (
+        (topics.limit_set, SIGNALS),
+        (_INPUT, INPUTS),
+        (topics.prices_set, PRICES),
+    ):
+        found += [f"0{topic}\n{value}".encode() for value in values]
     return found + heard * (100 // len(heard))
 
 
@@ -199,24 +217,8 @@ def _fits(topic_filter: str, topic: str) -> bool:
 
 def _in_json(random: Random, data: bytes) -> bytes:
     """Spoil one value of the document."""
-    head, _, payload = data.rpartition(b"\n")
-    try:
-        plain = json.loads(payload)
-    except (ValueError, RecursionError):
-        return data
-    for _ in range(random.choice((1, 1, 2))):
-        holder, key = _some_place(random, {"": plain})
-        value = _nasty(random, holder[key])
-        if random.random() < 0.15 and isinstance(holder, dict) and key:
-            del holder[key]
-        elif key == "":
-            plain = value
-        else:
-            holder[key] = value
-    try:
-        return head + b"\n" + json.dumps(plain).encode()
-    except (ValueError, RecursionError):
-        return data
+    head, newline, payload = data.rpartition(b"\n")
+    return head + newline + spoilt(random, payload)
 
 
 def _in_numbers(random: Random, data: bytes) -> bytes:
@@ -233,32 +235,13 @@ def _in_numbers(random: Random, data: bytes) -> bytes:
     return head + newline + re.sub(rb"(?<=: )-?\d+(\.\d+)?(?=[,}])", other, payload)
 
 
-def _some_place(random: Random, holder: object) -> tuple[dict[object, object], object]:
-    while True:
-        assert isinstance(holder, dict | list)
-        key = random.choice(list(holder)) if isinstance(holder, dict) else random.randrange(len(holder))
-        inner = holder[key]
-        if not (isinstance(inner, dict | list) and inner) or random.random() < 0.15:
-            return holder, key  # type: ignore[return-value]
-        holder = inner
-
-
-def _nasty(random: Random, value: object) -> object:
-    if isinstance(value, int | float) and not isinstance(value, bool) and random.random() < 0.5:
-        try:
-            return value * random.choice((-1, 0.5, 1.001, 10, 1e6)) + random.choice((-1, 0, 0.1, 1))
-        except OverflowError:
-            return 0
-    return deepcopy(random.choice(_NASTY))
-
-
 def _twice_in_json(random: Random, data: bytes) -> bytes:
     """Say one field twice, with another value."""
     head, _, payload = data.rpartition(b"\n")
     if not payload.startswith(b"{"):
         return data
     key = random.choice((b"charger", b"meter", b"offer_a", b"id", b"stamp", b"schema_version", b"phases", b"drawn_a"))
-    return head + b'\n{"' + key + b'":' + json.dumps(deepcopy(random.choice(_NASTY))).encode() + b"," + payload[1:]
+    return head + b'\n{"' + key + b'":' + json.dumps(nasty(random)).encode() + b"," + payload[1:]
 
 
 def _on_another_topic(random: Random, data: bytes) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from random import Random
 from typing import Final
 
@@ -29,13 +29,35 @@ chargers:
 timings: {lease_s: 10}
 """
 
+FULL: Final = (
+    SMALL.replace(b"mode: fast}", b"mode: fast, battery_kwh: 58, plan: {soc_percent: 80, by: '07:00'}}")
+    .replace(b"fallback_a: 6, lines", b"fallback_a: 6, switches_phases: true, lines")
+    .replace(b"reserve_a: 2", b"reserve_a: 2, breaker: C")
+    + b"""limits:
+  quarter_peak: {floor_w: 4000, house_max_w: 6000}
+  operator: {device_w: 4200, devices: 3, input_topic: shellies/box/input/0}
+  imbalance_a: 20
+  windows:
+    dinner: {power_w: 6000, start: "16:00", end: "21:00", days: [mon, tue, sat]}
+solar: {feed: grid, accounting: per-phase, reserve_w: 100, min_on_s: 60, battery: {first_until_percent: 80}}
+tariff:
+  unit: EUR
+  price: 0.31
+  list_file: prices.json
+  windows:
+    night: {price: 0.22, start: "23:00", end: "07:00", days: [sat, sun]}
+"""
+)
+"""Every newer section and field of the policy, too."""
+
 _VALUES: Final = (
     b"*a", b"&a x", b"!!python/object/apply:os.system [x]", b"[[[[[[[[[[[[[[]]]]]]]]]]]]]]", b"{}", b"[]", b"null",
     b"~", b"1e309", b".inf", b".nan", b"-1", b"0", b"9" * 60, b"on", b"'\"", b'"\\UFFFFFFFF"', b'"\\ud800"',
     b'"\\x00"', b"\t", b"2026-13-45", b"1:30:00", b"0o17", b"0x1F", b"|\n  text", b">-\n  text", b"connection",
     b"carport", b"tcp://[::1]:5", b"tcp://x:99999", b"rtu:///dev/x?baudrate=7", b"file:///x?speed=-1",
     b"tcp://\xe2\x80\xae:1", b"L1", b"[L1, L1]", b"? [x]\n: y", b"<<: {a: b}", b"=", b"%YAML 9.9\n---", b"\xff",
-    b"\xef\xbb\xbf", b"\xc2\x85", b"\xe2\x80\xa8", b"#",
+    b"\xef\xbb\xbf", b"\xc2\x85", b"\xe2\x80\xa8", b"#", b'"a\\0b"', b"{}", b"16:00", b"'24:00'", b"[mon, mon]",
+    b"{soc_percent: 80, by: '07:00'}", b"ampherd/home/event", b"a/+/#", b"per-phase", b"generation",
 )  # fmt: skip
 
 
@@ -48,7 +70,7 @@ class Policies:
     )  # fmt: skip
 
     def __init__(self) -> None:
-        self.seeds: Sequence[bytes] = [SMALL] * 8 + [(REPOSITORY / "site.example.yaml").read_bytes()]
+        self.seeds: Sequence[bytes] = [SMALL] * 4 + [FULL] * 8 + [(REPOSITORY / "site.example.yaml").read_bytes()]
         self.mutations: Sequence[Mutation] = (_in_a_value,)
 
     def feed(self, data: bytes) -> Outcome:
@@ -76,6 +98,10 @@ def _check_runs(policy: Policy) -> None:
         promise(bool(finding.reason), "a warning without words")
     balancer = Balancer(policy, epoch=1, now_s=0.0)
     balancer.decide(1.0)
+    if policy.tariff.list_file is not None:
+        # It may not be there; asking for it must fail as files do.
+        with suppress(OSError):
+            (REPOSITORY / policy.tariff.list_file).stat()
 
 
 def _cause(err: PolicyError) -> str:

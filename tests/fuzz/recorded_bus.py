@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from ampherd_core.bus import Inbound, Listener, MqttBus, Outbound
 from ampherd_core.messages import ChargerState, Decision, Event, Grant, ServiceStatus, SetResult, SiteState
+from ampherd_core.plans import PlanState, UsualLoad
 from pydantic import BaseModel
 
 from tests.fuzz.target import promise
@@ -18,6 +19,8 @@ _MODELS: dict[str, type[BaseModel]] = {
     "event": Event,
     "error": SetResult,
     "status": ServiceStatus,
+    "plan": PlanState,
+    "usual": UsualLoad,
 }
 
 

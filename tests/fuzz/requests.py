@@ -27,8 +27,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from tests.fuzz.listeners import MemoryStore
-from tests.fuzz.messages import environment, small_site
-from tests.fuzz.policies import SMALL
+from tests.fuzz.messages import environment, full_site
+from tests.fuzz.policies import FULL
 from tests.fuzz.quiet import Ears, listening
 from tests.fuzz.recorded_bus import RecordedBus
 from tests.fuzz.target import TAKEN, Mutation, Outcome, promise
@@ -42,7 +42,8 @@ _UNREADY: Final = frozenset({503, 504})
 
 _VALUES: Final = (
     b'"\\ud800"', b"NaN", b"1e999", b"9" * 5_000, b"[" * 2_000, b"{}", b"null", b'"off"', b"6.5", b"[1]", b'"x"',
-    b"-1", b'""', b'{"value":"off"}', b'"' + b"a" * 3_000 + b'"',
+    b"-1", b'""', b'{"value":"off"}', b'"' + b"a" * 3_000 + b'"', b'"07:00"', b'"2026-11-22T07:00"', b'["mon","mon"]',
+    b'{"soc_percent":80,"by":"24:00"}', b'{"energy_kwh":1e-300,"by":"9999-12-31T23:59:59-23:59"}', b"true", b"1e-320",
 )  # fmt: skip
 _QUERY: Final = (
     b"start=0001-01-01T00:00:00Z", b"stop=9999-12-31T23:59:59Z", b"stop=9999-12-31T23:59:59-23:59", b"step=1e308",
@@ -157,7 +158,7 @@ class Requests:
             promise(is_same_policy, "refused, and yet the policy is another")
             promise(self._bus.said == said, "refused, and yet a setting was said")
         if not is_same_policy:
-            (self._directory / "site.yaml").write_bytes(SMALL)
+            (self._directory / "site.yaml").write_bytes(FULL)
         return outcome
 
     async def _converse(self, data: bytes) -> bytes:
@@ -242,6 +243,9 @@ def _seeds(paths: Sequence[tuple[str, str]]) -> list[bytes]:
         "mode": b'{"value":"off"}',
         "max_current": b'{"value":13}',
         "priority": b'{"value":2}',
+        "plan": b'{"value":{"energy_kwh":20,"by":"07:00","weekdays":["mon"]}}',
+        "soc": b'{"value":55.5}',
+        "limit": b'{"active":true,"power_w":4200,"for_s":7200}',
         "session": b'{"token":"@READ"}',
     }
     found = []
@@ -249,7 +253,7 @@ def _seeds(paths: Sequence[tuple[str, str]]) -> list[bytes]:
         target = path.replace("{charger}", "left").replace("{meter}", "grid")
         if target.endswith("/history"):
             target += "?measurement=site&field=grid_l1_a"
-        body = SMALL if "policy" in path else bodies.get(path.rpartition("/")[2], b"{}")
+        body = FULL if "policy" in path else bodies.get(path.rpartition("/")[2], b"{}")
         kind = b"application/yaml" if "policy" in path else b"application/json"
         head = f"{method} {target} HTTP/1.1\r\nHost: home\r\nAuthorization: Bearer @WRITE\r\n".encode()
         if method in {"POST", "PUT"}:
@@ -261,7 +265,18 @@ def _seeds(paths: Sequence[tuple[str, str]]) -> list[bytes]:
 
 def _in_body(random: Random, data: bytes) -> bytes:
     head, blank, _ = data.partition(b"\r\n\r\n")
-    keys = (b"value", b"token", b"more", b"\\ud800", b"va\\u0000lue")
+    keys = (
+        b"value",
+        b"token",
+        b"more",
+        b"\\ud800",
+        b"va\\u0000lue",
+        b"by",
+        b"weekdays",
+        b"power_w",
+        b"for_s",
+        b"active",
+    )
     fields = [b'"' + random.choice(keys) + b'":' + random.choice(_VALUES) for _ in range(random.randint(1, 2))]
     return head + blank + random.choice((b"{" + b",".join(fields) + b"}", random.choice(_VALUES), random.randbytes(20)))
 
@@ -305,7 +320,7 @@ def requests() -> Iterator[Requests]:
         loop.set_exception_handler(ears.note)
 
         async def opened() -> ApiService:
-            service = ApiService("api", environment(directory), small_site())
+            service = ApiService("api", environment(directory), full_site())
             service._recorder._spool = MemoryStore()
             return service
 

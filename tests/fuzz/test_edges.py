@@ -17,7 +17,8 @@ FRESH: Mapping[str, tuple[int, int]] = {
     "balancer": (6_000, 6),
     "agent": (6_000, 7),
     "api": (5_000, 4),
-    "stored": (5_000, 3),
+    "stored": (5_000, 6),
+    "plans": (3_000, 7),
     "policies": (1_500, 2),
     "requests": (1_500, 8),
 }

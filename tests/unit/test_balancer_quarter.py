@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -254,6 +255,19 @@ class TestCounting:
         assert meter.quarter.used_w >= used_w
         assert 0 <= meter.quarter.left_s(meter.now_s) <= QUARTER_S
 
+    def test_a_clock_that_was_years_ahead_does_not_hold_its_peak_for_years(self) -> None:
+        meter = Meter(quarter_of())
+        meter.clock_s = 5 * 365 * 86_400
+        meter.run(900, 500).run(1000, 6000)
+        assert meter.quarter.target_w == pytest.approx(6000, rel=0.01)
+        meter.clock_s = 0
+        assert meter.run(1800, 500).quarter.target_w == 2500
+
+    def test_a_clock_that_is_not_set_yet_makes_no_peak_forgotten(self) -> None:
+        meter = Meter(quarter_of()).run(900, 500).run(1000, 6000)
+        meter.clock_s = -meter.at.timestamp()
+        assert meter.run(1800, 500).quarter.target_w == pytest.approx(6000, rel=0.01)
+
     def test_a_gap_is_filled_from_the_counter(self) -> None:
         meter = Meter(quarter_of()).run(900, 500).run(60, 500)
         meter.at += timedelta(seconds=300)
@@ -289,6 +303,14 @@ class TestRestart:
         quarter = quarter_of()
         quarter.recall(document)
         assert Meter(quarter).run(10, 500).quarter.target_w == 2500
+
+    @pytest.mark.parametrize("month", ["zzz", "2999-12", "2026", "\u0000"])
+    def test_a_month_that_never_ends_is_ignored(self, month: str) -> None:
+        before = Meter(quarter_of()).run(900, 500).run(900, 9000)
+        document = json.loads(before.quarter.remember() or b"")
+        quarter = quarter_of()
+        quarter.recall(json.dumps(document | {"month": month}).encode())
+        assert Meter(quarter, at=before.at).run(1, 500).quarter.target_w == 2500
 
 
 def test_a_policy_edit_turns_it_on_and_off() -> None:

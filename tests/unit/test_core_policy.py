@@ -105,6 +105,14 @@ MISTAKES: dict[str, tuple[str, str, str, str, str, str]] = {
         "no time zone",
         "Europe/Amsterdam",
     ),
+    "price list of no file": (
+        "version: 1",
+        'version: 1\ntariff: {list_file: "a\\0b"}',
+        "list_file",
+        "tariff.list_file",
+        "control characters",
+        "like prices.json",
+    ),
     "lease out of bounds": (
         "version: 1",
         "version: 1\ntimings: {lease_s: 3600}",

@@ -73,6 +73,16 @@ def test_refuses_what_is_no_list_of_prices(payload: bytes, says: str) -> None:
         read_prices(payload)
 
 
+def test_an_empty_list_takes_all_prices_back() -> None:
+    assert read_prices(b"[]") == Prices()
+
+
+def test_a_refusal_can_be_told_whatever_was_sent() -> None:
+    with pytest.raises(PriceError) as refused:
+        read_prices(rb'[{"start": "2026-11-22T00:00:00Z", "price": "\ud800"}]')
+    str(refused.value).encode()
+
+
 @given(st.binary(max_size=300))
 def test_any_payload_is_a_list_or_a_refusal(payload: bytes) -> None:
     try:

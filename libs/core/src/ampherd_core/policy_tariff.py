@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from ampherd_core.messages import Identifier
 from ampherd_core.plans import WEEKDAYS, EnergyKwh, Weekday
@@ -12,6 +12,12 @@ from ampherd_core.policy_limits import DAYS, Day, TimeOfDay
 from ampherd_core.policy_section import Section
 
 Price = Annotated[float, Field(ge=-10_000, le=10_000)]
+
+
+def _is_file_name(name: str) -> str:
+    if not name.isprintable():
+        raise ValueError("has control characters; write the name of a file, like prices.json")
+    return name
 
 
 class PriceWindow(Section):
@@ -33,8 +39,8 @@ class Tariff(Section):
     windows: Annotated[dict[Identifier, PriceWindow], Field(max_length=50)] = Field(
         default_factory=dict, description="prices by time of day, by id; the first that holds counts"
     )
-    list_file: str | None = Field(
-        None, max_length=400, description="a JSON file with a list of {start, end, price}, read again when it changes"
+    list_file: Annotated[str, Field(min_length=1, max_length=400), AfterValidator(_is_file_name)] | None = Field(
+        None, description="a JSON file with a list of {start, end, price}, read again when it changes"
     )
 
 

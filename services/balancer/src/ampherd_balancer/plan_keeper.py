@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from stat import S_ISREG
 from typing import Final, Protocol
 
 import structlog
@@ -16,6 +17,7 @@ from ampherd_core.plans import PlanState
 from ampherd_core.policy import CONNECTION
 from ampherd_core.store import Settings, StoreError
 from ampherd_core.topics import Topics
+from ampherd_core.wire import Wire
 
 from ampherd_balancer.brief import lay
 from ampherd_balancer.core import Balancer
@@ -68,12 +70,12 @@ class PlanKeeper:
         self._kept_s = float("-inf")
         self._has_news.set()
 
-    async def hear_prices(self, message: Inbound) -> None:
-        """Take a list of prices, or say on its error topic what is wrong with it."""
+    async def hear_prices(self, message: Inbound, wire: Wire) -> None:
+        """Take a list of prices, or count it as refused and say on its error topic what is wrong with it."""
         try:
             self.planning.hear_prices(message.payload)
         except PriceError as err:
-            log.info("prices_refused", error=str(err))
+            wire.refuse("prices", message.topic, str(err))
             if self._reign() is None:
                 return
             result = SetResult(is_accepted=False, error=f"prices: {err}"[:500])
@@ -191,7 +193,10 @@ class PlanKeeper:
 
 def _read_if_new(path: Path, before: tuple[str, int] | None) -> tuple[tuple[str, int], bytes] | None:
     """The file and what tells its next edit; None when it is the same as before."""
-    now = str(path), path.stat().st_mtime_ns
+    found = path.stat()
+    if not S_ISREG(found.st_mode):
+        raise FileNotFoundError(f"{path} is no plain file")
+    now = str(path), found.st_mtime_ns
     if now == before:
         return None
     with path.open("rb") as file:

@@ -29,6 +29,9 @@ _JUMP_S: Final = 2.5
 _GAP_S: Final = 30.0
 """A longer silence is counted by the meter's counter where it has one."""
 
+_FIRST_MONTH: Final = "2025-01"
+"""A clock that stands before this was never set."""
+
 _SMOOTH_S: Final = 60.0
 """The house's power is averaged over about this long: what cycles faster evens out by itself."""
 
@@ -62,7 +65,7 @@ class _Remembered(BaseModel):
     used_ws: _Energy
     counted_at: Moment
     is_whole: bool
-    month: Annotated[str, Field(max_length=7)]
+    month: Annotated[str, Field(pattern=r"^([0-9]{4}-[0-9]{2})?$")]
     peak_w: Annotated[float, Field(ge=0, le=1e6)]
 
 
@@ -240,9 +243,9 @@ class Quarter:
             self._peak_w = max(self._peak_w, (self._used_ws + self._power_w * min(unseen_s, _GAP_S)) / QUARTER_S)
 
     def _forget_past_months(self, moment_s: float) -> None:
-        """A clock that is not set yet stands in the past: it makes nothing forgotten."""
+        """A clock that is not set yet stands in the past: it makes nothing forgotten. A month to come was a mistake."""
         month = self.local(self._at(moment_s)).strftime("%Y-%m")
-        if month > self._month:
+        if month > self._month or _FIRST_MONTH <= month < self._month:
             self._month, self._peak_w = month, 0.0
 
     def _smooth(self, house_w: float | None, now_s: float) -> None:

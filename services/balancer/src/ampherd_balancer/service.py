@@ -95,7 +95,7 @@ class BalancerService(Service):
             case ("charger", charger, setting, "set") if not message.is_retained:
                 return self._hear_set(charger, setting, message)
             case ("site", "prices", "set"):
-                return self._plans.hear_prices(message)
+                return self._plans.hear_prices(message, self.wire)
             case ("site", "limit", "set") if not message.is_retained:
                 return self._hear_signal(read_signal, message)
             case None if message.topic in self._inputs:

@@ -92,7 +92,7 @@ def _entry(place: int, item: object) -> tuple[datetime, datetime | None, float]:
         raise PriceError(f"{where}: not a document with start and price")
     price = item.get("price")
     if isinstance(price, bool) or not isinstance(price, int | float) or not -_MOST <= price <= _MOST:
-        raise PriceError(f"{where}: price {str(price)[:20]} is not a number up to {_MOST:g}")
+        raise PriceError(f"{where}: price {ascii(price)[:20]} is not a number up to {_MOST:g}")
     if not math.isfinite(price):
         raise PriceError(f"{where}: price is not finite")
     end = item.get("end")
@@ -116,8 +116,8 @@ def _moment(where: str, field: str, value: object) -> datetime:
 
 def _ended(starts: Sequence[tuple[datetime, datetime | None, float]]) -> list[Price]:
     entries = []
-    following: list[datetime | None] = [start for start, _, _ in starts[1:]] + [None]
-    for (start, end, price), then in zip(starts, following, strict=True):
+    for place, (start, end, price) in enumerate(starts):
+        then = starts[place + 1][0] if place + 1 < len(starts) else None
         until = end or min(then or start + _DEFAULT, start + _DEFAULT)
         if not start < until <= start + _LONGEST:
             raise PriceError(f"the price from {start.isoformat()} ends before it begins, or a day later")
