@@ -51,12 +51,12 @@ class Stepwise:
         return next((load for since_s, load in sorted(self.changes, reverse=True) if t >= since_s), (1.0, 1.0, 1.0))
 
 
-loads = st.tuples(*[st.integers(-10, 24).map(float)] * 3)
+loads = st.tuples(*[st.integers(-100, 240).map(lambda tenths: tenths / 10)] * 3)
 houses = st.lists(st.tuples(st.integers(5, RUN_S), loads), max_size=6).map(Stepwise)
 some_lines = st.sampled_from([LINES, LINES[:1], LINES[1:2], (LINES[2], LINES[0], LINES[1])])
 wallboxes = st.fixed_dictionaries(
     {
-        "min_a": st.sampled_from([6, 6, 8]),
+        "min_a": st.sampled_from([6, 6.5, 8]),
         "max_a": st.sampled_from([10, 16, 32]),
         "lines": some_lines,
         "priority": st.sampled_from([1, 5]),

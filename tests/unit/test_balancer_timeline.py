@@ -332,6 +332,25 @@ class TestAppetite:
         assert bench.offers() == {"a": 8, "b": 8}
 
 
+def test_a_raise_that_was_not_obeyed_is_not_made_up_for_in_a_cut() -> None:
+    """B still stands at 6 of its 10 A. Of the 16 A that are left it gets 8 only when A has come down to 8, too."""
+    policy = policy_of({car: {"max_a": 16} for car in "ab"}, connection={"rating_a": 40, "margin_a": 0})
+    a, b = Car("a", lag_s=3), Car("b", step_a=1.0)
+    bench = Bench(policy, [a, b], steps((0, (2, 2, 2)), (14, (24, 2, 2)))).run(9)
+    b.is_deaf = True
+    assert bench.run(4).offers() == {"a": 10, "b": 6}
+    b.is_deaf = False
+    bench.run_until(lambda: b.offer_a == 8, within_s=20)
+    assert a.drawn_a == 8
+
+
+def test_a_minimum_between_whole_amps_is_the_next_one() -> None:
+    """A Zoe's owner writes 6.5 A, and the wallbox can only say 6 or 7."""
+    policy = policy_of({"a": {"max_a": 16, "min_a": 6.5}})
+    assert Bench(policy, [Car("a", step_a=1.0)], flat(18, 18, 18)).run(30).offers() == {"a": 7}
+    assert Bench(policy, [Car("a", step_a=1.0)], flat(18.2, 18.2, 18.2)).run(30).offers() == {"a": 0}
+
+
 def test_what_whole_amps_leave_over_goes_to_one_after_the_other() -> None:
     bench = Bench(site("abc"), [Car(car, step_a=1.0) for car in "abc"], flat(5, 5, 5)).run(300)
     assert sorted(bench.offers().values()) == [6, 7, 7]

@@ -117,10 +117,12 @@ class Book:
         return booked_a if is_reachable else max(booked_a, self.most_a)
 
     def overdrawn_a(self, now_s: float) -> float:
-        """What the car draws although its offer is lower and its time to follow is over; else 0."""
-        if self.confirmed_a is None or (self._release is not None and now_s < self._release.until_s):
+        """What the car draws above its offer, and above what it may still be following down from; else 0."""
+        if self.confirmed_a is None:
             return 0.0
-        return self.drawn_a if self.drawn_a > self.confirmed_a + NOISE_A else 0.0
+        is_following = self._release is not None and now_s < self._release.until_s
+        held_a = self._release.held_a if self._release is not None and is_following else 0.0
+        return self.drawn_a if self.drawn_a > max(self.confirmed_a, held_a) + NOISE_A else 0.0
 
     def is_settled(self, offer_a: float, step_a: float) -> bool:
         """Whether the wallbox confirmed `offer_a` to its own step, the car keeps to it, and no higher grant is open."""

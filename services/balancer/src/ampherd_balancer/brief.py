@@ -78,7 +78,7 @@ def aim(desk: Desk, account: Account, wish: Plan | None, at: datetime) -> Aim:
         charger=desk.id,
         energy_wh=missing_wh,
         by=account.due,
-        min_a=desk.charger.min_a,
+        min_a=desk.min_a,
         max_a=desk.usable_a,
         watts_per_amp=watts_per_amp(desk.policy.connection, desk.lines_on(3)) * TAKEN,
         priority=desk.priority,
@@ -95,7 +95,7 @@ def _obstacle(desk: Desk, due: datetime, missing_wh: float | None, at: datetime)
         "done": missing_wh is not None and missing_wh <= MET_WITHIN_WH,
         "no-car": not desk.is_connected,
         "later": due > at + AHEAD,
-        "below-minimum": desk.ceiling_a < desk.charger.min_a,
+        "below-minimum": desk.ceiling_a < desk.min_a,
     }
     return next((code for code, applies in obstacles.items() if applies), None)
 

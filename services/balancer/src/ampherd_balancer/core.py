@@ -249,15 +249,15 @@ class Balancer:
             return False
         waits = desk.is_connected and desk.waits_for_plan and not desk.is_pinned(now_s)
         is_held = waits or desk.phases.is_switching
-        return not is_held and desk.mode is not Mode.OFF and desk.ceiling_a >= desk.charger.min_a
+        return not is_held and desk.mode is not Mode.OFF and desk.ceiling_a >= desk.min_a
 
     def _car(self, desk: Desk, ranks: Mapping[str, int], now_s: float) -> Car:
         is_standby = desk.id not in ranks
         starts_beside_sun = desk.mode is Mode.MIN_SOLAR and desk.granted_a == 0
         return Car(
             id=desk.id,
-            min_a=desk.charger.min_a,
-            max_a=desk.charger.min_a if is_standby or starts_beside_sun else desk.useful_a,
+            min_a=desk.min_a,
+            max_a=desk.min_a if is_standby or starts_beside_sun else desk.useful_a,
             priority=desk.precedence,
             rank=ranks.get(desk.id, 0),
             is_pinned=desk.is_pinned(now_s),
@@ -327,7 +327,7 @@ class Balancer:
             booked_a=max(desk.granted_a, desk.booked_a(now_s) - situation.stuck_a.get(desk.id, 0.0)),
             target_a=goals[desk.id],
             ceiling_a=ceilings[desk.id],
-            min_a=desk.charger.min_a,
+            min_a=desk.min_a,
             step_a=desk.step_a,
             changed_s=desk.changed_s,
             is_settled=is_commanded and desk.is_settled(),

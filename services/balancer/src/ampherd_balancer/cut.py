@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from ampherd_balancer.allocate import Car, Limit, allocate, fits
 from ampherd_balancer.desk import Desk
@@ -10,6 +11,8 @@ from ampherd_balancer.outside import Outside
 from ampherd_balancer.situation import Situation
 
 Desks = Mapping[str, Desk]
+
+_EPSILON_A: Final = 1e-6
 
 
 def cut(desks: Desks, outside: Outside, situation: Situation, now_s: float) -> Mapping[str, float]:
@@ -36,7 +39,7 @@ def _kept(desks: Desks, outside: Outside, situation: Situation, now_s: float) ->
         return kept
     offers = allocate([_runner(desk, kept[desk.id], now_s) for desk in running], sure).offers
     _spare(running, outside, situation, kept, offers, now_s)
-    return {**offers, **_unfelt(desks, situation.wires, kept, offers)}
+    return {**offers, **_unfelt(desks, situation.wires, kept, offers), **_withdrawn(desks, situation, offers, now_s)}
 
 
 def _spare(
@@ -64,14 +67,29 @@ def _unfelt(
     on_minimum: dict[str, float] = {}
     for charger in {charger for limit in over for charger in limit.weights if offers.get(charger, 0.0) > 0}:
         if not desks[charger].book.is_metered:
-            on_minimum[charger] = min(offers[charger], desks[charger].charger.min_a)
+            on_minimum[charger] = min(offers[charger], desks[charger].min_a)
     return on_minimum
+
+
+def _withdrawn(desks: Desks, situation: Situation, offers: Mapping[str, float], now_s: float) -> Mapping[str, float]:
+    """In a cut, a raise that nobody confirmed is taken back, unless it fits beside what the others may yet draw."""
+    booked = {
+        charger: max(offers.get(charger, 0.0), desks[charger].booked_a(now_s) - stuck_a)
+        for charger, stuck_a in situation.stuck_a.items()
+    }
+    over = [limit for limit in situation.wires if not fits(booked, [limit])]
+    confirmed = {charger: desks[charger].book.confirmed_a or 0.0 for limit in over for charger in limit.weights}
+    return {
+        charger: amps
+        for charger, amps in confirmed.items()
+        if amps + desks[charger].step_a <= offers.get(charger, 0.0) + _EPSILON_A
+    }
 
 
 def _runner(desk: Desk, kept_a: float, now_s: float) -> Car:
     return Car(
         id=desk.id,
-        min_a=min(desk.charger.min_a, kept_a),
+        min_a=min(desk.min_a, kept_a),
         max_a=kept_a,
         priority=desk.precedence,
         is_pinned=desk.is_pinned(now_s),

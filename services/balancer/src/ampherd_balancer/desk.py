@@ -19,7 +19,7 @@ from ampherd_balancer.power import watts_per_amp
 from ampherd_balancer.settings import Wishes
 from ampherd_balancer.site import loads
 from ampherd_balancer.traces import Trace
-from ampherd_balancer.transition import floor_to
+from ampherd_balancer.transition import ceil_to, floor_to
 
 _CHARGING: Final = frozenset([state for state in IecState if state.is_charging])
 _CONNECTED: Final = frozenset([state for state in IecState if state.is_connected])
@@ -100,13 +100,13 @@ class Desk:
     def usable_a(self) -> float:
         """The ceiling, or less where the car leaves current unused, A."""
         cap_a = self.appetite.cap_a
-        return self.ceiling_a if cap_a is None else min(self.ceiling_a, max(self.charger.min_a, cap_a))
+        return self.ceiling_a if cap_a is None else min(self.ceiling_a, max(self.min_a, cap_a))
 
     @property
     def useful_a(self) -> float:
         """What it can use now, or less where its plan asks for less, A."""
         planned_a = self.agenda.amps
-        return self.usable_a if planned_a is None else min(self.usable_a, max(self.charger.min_a, planned_a))
+        return self.usable_a if planned_a is None else min(self.usable_a, max(self.min_a, planned_a))
 
     @property
     def lines(self) -> tuple[Line, ...]:
@@ -142,12 +142,17 @@ class Desk:
         """The step of its offers, A."""
         return self.state.resolution_a if self.state is not None else 1.0
 
+    @property
+    def min_a(self) -> float:
+        """The least that its car makes use of, as far as its wallbox can signal it, A."""
+        return ceil_to(self.charger.min_a, self.step_a)
+
     def floored(self, amps: float) -> float:
         """`amps` rounded down to what its wallbox can signal; what would fall below the minimum is 0."""
         if amps <= 0:
             return 0.0
         floored = floor_to(amps, self.step_a)
-        return floored if floored >= self.charger.min_a - 1e-6 else 0.0
+        return floored if floored >= self.min_a - 1e-6 else 0.0
 
     def hear(self, state: ChargerState, now_s: float) -> bool:
         """Take in a state; False for a repeat or a latecomer."""
@@ -291,7 +296,7 @@ class Desk:
 
         What a car does not use yet is not inherited: nothing proves that there is room for it.
         """
-        is_usable = self.is_charging and offer_a >= self.charger.min_a
+        is_usable = self.is_charging and offer_a >= self.min_a
         offer_a = min(offer_a, self.charger.max_a) if is_usable else 0.0
         if offer_a != self.granted_a:
             self._changed(offer_a, now_s)

@@ -64,10 +64,8 @@ def _out_of_order(outcome: Outcome, balancer: Balancer, desk: Desk) -> Reason | 
 def _by_choice(desk: Desk) -> Reason | None:
     if desk.mode is Mode.OFF:
         return Reason("off", "Switched off.")
-    if desk.ceiling_a < desk.charger.min_a:
-        return Reason(
-            "below-minimum", f"At most {desk.ceiling_a:g} A are allowed, and its car needs {desk.charger.min_a:g} A."
-        )
+    if desk.ceiling_a < desk.min_a:
+        return Reason("below-minimum", f"At most {desk.ceiling_a:g} A are allowed, and its car needs {desk.min_a:g} A.")
     if not desk.is_connected:
         return Reason("no-car", "No car is plugged in.")
     return None
@@ -110,7 +108,7 @@ def _waiting(balancer: Balancer, outcome: Outcome, desk: Desk, now_s: float) -> 
         calm_s = balancer.policy.timings.return_after_s
         return Reason("waiting-calm", f"Comes back when the house has left it room for {calm_s:g} s.")
     code = outcome.target.limited_by.get(desk.id, CONNECTION)
-    no_room = f"Waiting for its turn: {_place(code)} has no room for {desk.charger.min_a:g} A more."
+    no_room = f"Waiting for its turn: {_place(code)} has no room for {desk.min_a:g} A more."
     return _from_outside(balancer, outcome, code, now_s) or Reason("waiting-turn", no_room)
 
 

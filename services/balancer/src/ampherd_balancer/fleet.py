@@ -33,6 +33,6 @@ def fleet(commanded: Sequence[Desk], stuck_a: Mapping[str, float], site_w: float
         weights_w=weights_w,
         lines={desk.id: desk.lines for desk in commanded},
         idle=frozenset([desk.id for desk in commanded if desk.granted_a == 0]),
-        least_w=sum([desk.charger.min_a * weights_w[desk.id] for desk in commanded if desk.granted_a > 0]),
+        least_w=sum([desk.min_a * weights_w[desk.id] for desk in commanded if desk.granted_a > 0]),
         rest_w=site_w - drawn_w + stuck_w,
     )

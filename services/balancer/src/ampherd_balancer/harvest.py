@@ -90,7 +90,7 @@ class Harvest:
     def _car(self, desk: Desk) -> SunCar:
         return SunCar(
             id=desk.id,
-            needs=self._needs(desk.lines, desk.charger.min_a),
+            needs=self._needs(desk.lines, desk.min_a),
             priority=desk.priority,
             is_min_solar=desk.mode is Mode.MIN_SOLAR,
             is_running=desk.granted_a > 0,
@@ -99,7 +99,7 @@ class Harvest:
 
     def _minimum(self, desk: Desk, phases: PhaseCount) -> Phases:
         """What its car takes at least on so many phases, W per pool."""
-        return self._needs(desk.lines_on(phases), desk.charger.min_a)
+        return self._needs(desk.lines_on(phases), desk.min_a)
 
     def _needs(self, lines: Sequence[Line], amps: float) -> Phases:
         """The power of an offer, W per pool."""

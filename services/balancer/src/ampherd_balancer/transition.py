@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -93,6 +94,11 @@ def _raised(
 def _room_a(charger_id: str, limit: Limit, booked: Mapping[str, float]) -> float:
     others = sum(weight * booked[other] for other, weight in limit.weights.items() if other != charger_id)
     return (limit.room_a - others) / limit.weights[charger_id]
+
+
+def ceil_to(amps: float, step_a: float) -> float:
+    """`amps` rounded up to what the wallbox can signal."""
+    return round(math.ceil(amps / step_a - _EPSILON_A) * step_a, 3) if step_a > 0 else amps
 
 
 def floor_to(amps: float, step_a: float) -> float:
