@@ -123,7 +123,7 @@ class AgentPromises:
         if state.link is not LinkHealth.OK or state.offer_a is None or self._ledger.is_lied_about(state.charger):
             return
         known_s = 3 * self._ledger.step_s if entry.is_metered else SLOW_KNOWN_S
-        known_a = entry.least_standing_a(known_s, now_s)
+        known_a = entry.least_shown_a(known_s, now_s)
         told_a = max(state.offer_a, state.pending_a or 0.0)
         if known_a > told_a + STEP_A and len(entry.standing_a) * self._ledger.step_s > known_s:
             self._complain(6, f"{state.charger} is said to offer {told_a:g} A while {known_a:g} A stand")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from ampherd_core.phases import LINES, Line, Phases
 from ampherd_core.policy import CONNECTION, DriverName
+from ampherd_core.policy_check import check
 
 from ampherd_simulator.errors import ScenarioError
 from ampherd_simulator.faults import BALANCERS, EVERYBODY, METER, MOMENTS, Fault, Kind
@@ -86,7 +88,7 @@ def invent(seed: int) -> Story:
     until_s = float(chance.choice((240, 360, 600, 900)))
     faults = tuple(_fault(chance, home, until_s) for _ in range(chance.choice((1, 2, 4, 6, 9))))
     step_s = chance.choice((1.0,) * 28 + (0.5, 0.25))
-    return Story(home, tuple(sorted(faults, key=lambda fault: fault.at_s)), until_s, step_s, seed)
+    return Story(_odd(home, seed), tuple(sorted(faults, key=lambda fault: fault.at_s)), until_s, step_s, seed)
 
 
 def _home(chance: random.Random) -> Home:
@@ -118,6 +120,22 @@ def _home(chance: random.Random) -> Home:
         turn_s=60.0 if is_brisk else 900.0,
         has_standby=chance.random() < 0.4,
     )
+
+
+def _odd(home: Home, seed: int) -> Home:
+    """What is seldom even: a house with motors in it, and a car whose minimum is no whole amp.
+
+    Both are drawn from a chance of their own, so that they change nothing else of a story.
+    """
+    chance = random.Random(f"odd {seed}")  # noqa: S311 - repeatable stories, no secret
+    home = replace(home, power_factor=chance.choice((1.0, 1.0, 0.95, 0.85)))
+    places = tuple(replace(place, min_a=place.min_a + chance.choice((0.0, 0.0, 0.5))) for place in home.places)
+    odder = replace(home, places=tuple(_fits_its_fallback(place) for place in places))
+    return odder if not check(odder.draft()) else home
+
+
+def _fits_its_fallback(place: Place) -> Place:
+    return replace(place, fallback_a=place.min_a) if place.fallback_a else place
 
 
 def _place(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final
 
 from ampherd_balancer.core import Balancer
-from ampherd_core.messages import ChargerState, Grant, LinkHealth
+from ampherd_core.messages import ChargerState, Grant, LinkHealth, Stamp
 from ampherd_core.phases import LINES, ZERO, Line, Phases
 from ampherd_core.policy import CONNECTION
 
@@ -42,6 +43,8 @@ class Reign:
 
     core: Balancer
     began_s: float
+    ends_s: float = math.inf
+    ended_by: int = 0
     has_reading: bool = False
     newest_said_s: float = float("-inf")
     least_delay_s: float = 0.0
@@ -49,6 +52,7 @@ class Reign:
     unused_a: Phases = ZERO
     load_a: Phases = ZERO
     confirmed: set[str] = field(default_factory=set)
+    newest: dict[str, Stamp] = field(default_factory=dict)
     heard_s: dict[str, float] = field(default_factory=dict)
     links: dict[str, LinkHealth] = field(default_factory=dict)
     told_a: dict[str, float] = field(default_factory=dict)
@@ -106,11 +110,23 @@ class LeaderPromises:
         reign = self._reign(to, now_s)
         if reign is None:
             return
+        newest = reign.newest.get(state.charger)
+        if newest is not None and newest.session == state.stamp.session and newest.at_s >= state.stamp.at_s:
+            return
+        reign.newest[state.charger] = state.stamp
         reign.heard_s[state.charger] = now_s
         reign.links[state.charger] = state.link
         reign.said_a[state.charger] = state.offer_a or 0.0
         if state.applied is not None and state.applied.epoch == reign.epoch:
             reign.confirmed.add(state.charger)
+        elif state.applied is not None:
+            self.epoch_came(state.applied.epoch, to, now_s)
+
+    def epoch_came(self, epoch: int, to: str, now_s: float) -> None:
+        """Word of an epoch has reached a balancer's socket."""
+        reign = self._reign(to, now_s)
+        if reign is not None and epoch > reign.epoch and math.isinf(reign.ends_s):
+            reign.ends_s, reign.ended_by = now_s, epoch
 
     def decided(self, balancer: VirtualBalancer, grants: Collection[Grant]) -> None:
         """A leader wants these grants to be sent."""
@@ -118,6 +134,8 @@ class LeaderPromises:
         reign = self._reign(balancer.name, now_s)
         if reign is None:
             return
+        if grants and now_s > reign.ends_s:
+            self._complain(7, f"epoch {reign.epoch} goes on, though it heard of epoch {reign.ended_by}")
         for grant in grants:
             self._ledger.offers_a[grant.charger, grant.id.epoch, grant.id.seq] = grant.offer_a
             self._check_minimum(grant)

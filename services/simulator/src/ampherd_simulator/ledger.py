@@ -45,13 +45,14 @@ Complain = Callable[[int, str], None]
 
 @dataclass(slots=True)
 class Entry:
-    """One wallbox: `standing_a` and `drawn` of the last while, the newest state, and the newest grant that came.
+    """One wallbox: `standing_a`, `shown_a` and `drawn` of the last while, the newest state and grant that came.
 
     `raises` are the grants that may raise, each with the agent's clock when it lapses.
     """
 
     charger: SimulatedCharger
     standing_a: deque[tuple[float, float]] = field(default_factory=deque)
+    shown_a: deque[tuple[float, float]] = field(default_factory=deque)
     drawn: deque[tuple[float, Phases]] = field(default_factory=deque)
     lowered_s: float = float("-inf")
     ordered_a: float = 0.0
@@ -76,13 +77,26 @@ class Entry:
         """What stood a step ago, A."""
         return self.standing_a[-2][1] if len(self.standing_a) > 1 else standing_a(self.charger)
 
-    def least_standing_a(self, span_s: float, now_s: float) -> float:
-        """The least that stood all through the last `span_s`, A."""
-        return min([standing_a(self.charger), *[amps for at_s, amps in self.standing_a if at_s >= now_s - span_s]])
+    def least_shown_a(self, span_s: float, now_s: float) -> float:
+        """The least that a read could have shown in the last `span_s`, A.
+
+        An idle SmartEVSE shows no offer: it stands at what it acknowledged, until a car charges and shows more.
+        """
+        return min([self._showing_a, *[amps for at_s, amps in self.shown_a if at_s >= now_s - span_s]])
 
     def highest_standing_a(self, span_s: float, now_s: float) -> float:
         """The most that stood at any time of the last `span_s`, A."""
         return max([standing_a(self.charger), *[amps for at_s, amps in self.standing_a if at_s >= now_s - span_s]])
+
+    def note_shown(self, now_s: float) -> None:
+        """One step has passed."""
+        self.shown_a.append((now_s, self._showing_a))
+
+    @property
+    def _showing_a(self) -> float:
+        wallbox, amps = self.charger.wallbox, standing_a(self.charger)
+        is_shown = isinstance(wallbox, Edgetech) or wallbox.pilot.state is State.C
+        return amps if is_shown else min(amps, self.ordered_a)
 
 
 class Ledger:
@@ -120,8 +134,10 @@ class Ledger:
                 entry.lowered_s = now_s
             entry.standing_a.append((now_s, amps))
             entry.drawn.append((now_s, entry.charger.load_a))
+            entry.note_shown(now_s)
             while entry.standing_a[0][0] < now_s - REMEMBERS_S:
                 entry.standing_a.popleft()
+                entry.shown_a.popleft()
                 entry.drawn.popleft()
 
     def lines(self, name: str) -> tuple[Line, ...]:
@@ -137,7 +153,7 @@ class Ledger:
         known_s = QUICK_KNOWN_S if entry.is_metered else SLOW_KNOWN_S
         is_as_told = abs(entry.ordered_a - standing_a(entry.charger)) < 0.5
         return max(
-            entry.least_standing_a(known_s, now_s),
+            entry.least_shown_a(known_s, now_s),
             entry.ordered_a if is_as_told else 0.0,
             self._granted_a(name, entry, now_s),
         )

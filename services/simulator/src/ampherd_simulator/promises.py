@@ -13,6 +13,7 @@ from ampherd_core.messages import ChargerState, Grant, Reading
 from ampherd_simulator.agent_promises import AgentPromises
 from ampherd_simulator.leader_promises import LeaderPromises
 from ampherd_simulator.ledger import Ledger, Violation
+from ampherd_simulator.meter_promises import MeterPromises
 from ampherd_simulator.virtual_balancer import VirtualBalancer
 from ampherd_simulator.virtual_process import Mail
 
@@ -31,6 +32,7 @@ class Promises:
         self._ledger = Ledger(world, step_s)
         self._leaders = LeaderPromises(self._ledger, self._complain)
         self._agents = AgentPromises(self._ledger, self._complain)
+        self._meter = MeterPromises(world, self._complain)
 
     def delivered(self, message: Mail, to: str, said_s: float, now_s: float) -> None:
         """A message, said then, has reached a process's socket."""
@@ -40,10 +42,16 @@ class Promises:
             self._leaders.reading_came(to, said_s, now_s)
         elif message.charger == to:
             self._ledger.grant_came(message, now_s)
+        else:
+            self._leaders.epoch_came(message.id.epoch, to, now_s)
 
     def decided(self, balancer: VirtualBalancer, grants: Collection[Grant]) -> None:
         """A leader wants these grants to be sent."""
         self._leaders.decided(balancer, grants)
+
+    def sensed(self, reading: Reading) -> None:
+        """The grid meter's process says a reading."""
+        self._meter.said(reading)
 
     def told(self, state: ChargerState) -> None:
         """An agent says its state."""

@@ -80,7 +80,17 @@ def _simpler_homes(home: Home) -> Iterator[Home]:
     for number in range(len(home.loads)):
         yield replace(home, loads=home.loads[:number] + home.loads[number + 1 :])
     plain = Home(places=home.places)
-    for name in ("has_standby", "circuits_a", "meter", "rounding", "margin_a", "hold_s", "lease_s", "min_on_s"):
+    for name in (
+        "has_standby",
+        "circuits_a",
+        "meter",
+        "rounding",
+        "power_factor",
+        "margin_a",
+        "hold_s",
+        "lease_s",
+        "min_on_s",
+    ):
         if getattr(home, name) != getattr(plain, name):
             yield replace(home, **{name: getattr(plain, name)})
     if home.house_a != ZERO:

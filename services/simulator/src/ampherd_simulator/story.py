@@ -61,6 +61,7 @@ class Home:
     house_max_a: float | None = None
     house_a: Phases = ZERO
     loads: tuple[Step, ...] = ()
+    power_factor: float = 1.0
     lease_s: float = 10.0
     hold_s: float = 30.0
     min_on_s: float = 300.0
@@ -113,7 +114,8 @@ class Home:
 
     def scenario(self, seed: int) -> Scenario:
         """The true home behind the policy."""
-        house = HousePart(constant_a=self.house_a, steps=tuple(_step(load) for load in self.loads))
+        steps = tuple(_step(load) for load in self.loads)
+        house = HousePart(constant_a=self.house_a, steps=steps, power_factor=self.power_factor)
         scenario = mirror(self.policy, house=house, cars={place.id: _car(place) for place in self.places})
         return scenario.model_copy(update={"p1": P1Part(kind=self.meter, rounding=self.rounding), "seed": seed})
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from ampherd_core.messages import ChargerState, Grant
+from ampherd_core.messages import ChargerState, Grant, Reading
 
 from ampherd_simulator.faults import Kind
 from ampherd_simulator.judge import Judge
@@ -81,6 +81,10 @@ class Trial:
         """A message has reached a process's socket."""
         self.judge.delivered(message, to, said_s, now_s)
         self.promises.delivered(message, to, said_s, now_s)
+
+    def sensed(self, reading: Reading) -> None:
+        """The grid meter's process says a reading."""
+        self.promises.sensed(reading)
 
     def told(self, state: ChargerState) -> None:
         """An agent says its state."""

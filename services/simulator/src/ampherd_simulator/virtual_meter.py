@@ -110,7 +110,9 @@ class VirtualMeter(VirtualProcess):
         if faults.is_frozen and self._last is not None:
             return self._last
         if faults.is_garbage or faults.has_bad_crc or faults.is_half_missing:
-            return self._parsed(now_s)
+            parsed = self._parsed(now_s)
+            self._last = parsed or self._last
+            return parsed
         self._last = self._sensed(self._sensor.sample(now_s), now_s)
         return self._last
 

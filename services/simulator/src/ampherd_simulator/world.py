@@ -49,6 +49,10 @@ UPTIMES_S: Final = 1_000_000
 class Witness(Protocol):
     """Whoever wants to know what is decided and said."""
 
+    def sensed(self, reading: Reading) -> None:
+        """The grid meter's process says a reading."""
+        ...
+
     def told(self, state: ChargerState) -> None:
         """An agent says its state."""
         ...
@@ -264,7 +268,10 @@ class World:
                 self.tell_state(agent)
         for meter in self.solar_meters:
             self._say(meter.read(now_s), meter.name)
-        self._say(self.meter.read(now_s), METER)
+        reading = self.meter.read(now_s)
+        if reading is not None and self.witness is not None:
+            self.witness.sensed(reading)
+        self._say(reading, METER)
         self._tick_balancers()
         for agent in self.agents.values():
             if not agent.is_frozen(now_s):
