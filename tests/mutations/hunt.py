@@ -13,9 +13,9 @@ from tests.mutations.mutants import Mutant
 
 @dataclass(frozen=True)
 class Caught:
-    """A mutant that a story showed: its number, the processor time it took, and what was seen."""
+    """A mutant that a story or an example showed: its number, the processor time it took, and what was seen."""
 
-    stories: int
+    number: int
     took_s: float
     how: str
 
@@ -29,7 +29,7 @@ def hunt(mutant: Mutant, *, seconds: float, seed: int) -> Caught | None:
             took_s = time.process_time() - began_s
             if verdict.broken:
                 first = verdict.broken[0]
-                return Caught(number + 1, took_s, f"{first.promise or 'limit'} | {first.text}")
+                return Caught(number + 1, took_s, f"{first.promise or 'limit'}: {first.text}")
             if took_s > seconds:
                 return None
     return None

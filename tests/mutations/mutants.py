@@ -12,7 +12,6 @@ from ampherd_balancer.book import Book
 from ampherd_balancer.core import Balancer
 from ampherd_balancer.desk import Desk
 from ampherd_balancer.metered import Metered
-from ampherd_balancer.transition import floor_to
 from ampherd_charger_agent.lease import Lease
 from ampherd_charger_agent.orders import Orders
 from ampherd_charger_agent.overdraw import Overdraw
@@ -47,6 +46,8 @@ class Mutant:
     def at_large(self) -> Iterator[None]:
         """While the block runs the product is wrong."""
         original = self.owner.__dict__.get(self.name)
+        if original is None and not (isinstance(self.owner, type) and _sets(self.owner, self.name)):
+            raise LookupError(f"{self.title}: there is no {self.name} to break")
         setattr(self.owner, self.name, self.make(original))
         try:
             yield
@@ -55,6 +56,12 @@ class Mutant:
                 delattr(self.owner, self.name)
             else:
                 setattr(self.owner, self.name, original)
+
+
+def _sets(owner: type, name: str) -> bool:
+    """Whether its constructor gives it that attribute."""
+    constructor: Anything = vars(owner).get("__init__")
+    return name in constructor.__code__.co_names
 
 
 def always(value: object) -> Callable[[Anything], Anything]:
@@ -128,10 +135,6 @@ def _cuts_what_is_cut(original: Anything) -> Anything:
     return rest
 
 
-def _no_minimum(_original: Anything) -> Anything:
-    return lambda amps, desk: max(0.0, floor_to(amps, desk.step_a))
-
-
 def _lasts_longer(_original: Anything) -> Anything:
     def holds(self: Lease, now_s: float) -> bool:
         return self.grant is not None and now_s < self.ends_s + LONGER_S
@@ -168,7 +171,7 @@ MUTANTS: Sequence[Mutant] = (
     Mutant("a car that draws too much is let", 6, Overdraw, "saw", always(False)),
     Mutant("a new leader raises before it has fenced", 7, Balancer, "_is_fenced", always(True)),
     Mutant("a leader stays though a higher epoch is heard", 7, Balancer, "higher_epoch", fact(None)),
-    Mutant("a car gets less than its minimum", 8, core, "_floor", _no_minimum),
+    Mutant("a car gets less than its minimum", 8, Desk, "min_a", fact(6.0)),
     Mutant("a contactor does not rest", 8, Desk, "waits_s", always(0.0)),
     Mutant("phases are switched under load", 8, PhaseSwitch, "is_dead", always(True), invent_sunny),
     Mutant("fallbacks that do not fit are let pass", 9, policy_check, "_fallbacks", always(())),

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from ampherd_charger_agent.lease import Verdict
 from ampherd_charger_agent.orders import stands
-from ampherd_charger_agent.safety import START_GRACE_S, SafetyLoop
+from ampherd_charger_agent.safety import GAP_S, START_GRACE_S, SafetyLoop
 from ampherd_charger_agent.wallbox import Snapshot
 from ampherd_core.messages import Grant, GrantId, IecState, Stamp
 from ampherd_core.policy import Charger, DriverName
@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 SESSION = "this-start"
 LEASE_S = 10.0
 STARTED_S = 1000.0
+TICK_S = 0.25
 
 policies = st.builds(
     lambda min_a, spread_a, has_fallback: Charger(
@@ -96,7 +97,10 @@ class Run:
         self.loop.missed(self.now_s, "no answer")
 
     def wait(self, seconds: float) -> None:
+        """After a gap in its own ticks it is as good as just started."""
         self.now_s += seconds
+        if seconds > GAP_S:
+            self.lease_ends_s = min(self.lease_ends_s, self.now_s + START_GRACE_S)
 
     def decide_and_check(self) -> None:
         order = self.loop.decide(self.now_s)
@@ -133,6 +137,25 @@ def test_the_laws_hold(policy: Charger, story: list[tuple[object, ...]]) -> None
         getattr(run, str(name))(*details)
         run.decide_and_check()
         run.check_applied(before)
+
+
+@settings(max_examples=100, deadline=None)
+@given(policies, st.floats(0, 10), st.floats(0, 9), st.floats(GAP_S + 0.1, 60))
+def test_after_a_gap_it_holds_on_no_longer_than_one_just_started(
+    policy: Charger, above_a: float, before_s: float, gap_s: float
+) -> None:
+    """Whatever lease was left: others may have led meanwhile, or the wallbox may have been told otherwise."""
+    run = Run(policy)
+    run.grant(min(round(policy.min_a + above_a, 1), policy.max_a), 1, -before_s, 1)
+    run.saw(6.0, 0.0, IecState.C, 0.1)
+    run.decide_and_check()
+    run.obeyed()
+    run.wait(gap_s)
+    for _ in range(round(START_GRACE_S / TICK_S) + 1):
+        run.decide_and_check()
+        run.obeyed()
+        run.wait(TICK_S)
+    run.decide_and_check()
 
 
 @settings(max_examples=100, deadline=None)
