@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from ampherd_core.endpoint import Transport
 from ampherd_core.policy import Policy
 from ampherd_core.policy_file import PolicyError, PolicyWatch
 
@@ -35,6 +36,7 @@ WRITES: Final = {
     ),
     "api": ("charger/+/+/set", "site/limit/set", "history/request", "service/api/status", "event"),
     "operator": ("site/limit/set",),
+    "source": (),
     "reader": (),
 }
 """Below `ampherd/<site>/`: only the meter says readings, only the balancer grants, and no guest lifts the network
@@ -61,26 +63,44 @@ def agent_writes(slot: int, charger: str | None) -> tuple[str, ...]:
     return (*own, f"service/{name}/status", state, f"backlog/{state}", f"evcc/{charger}/#")
 
 
-def access_list(chargers: Sequence[str], guests: Iterable[str], input_topic: str | None = None) -> str:
-    """Mosquitto's access list: all but `health` read all of Ampherd, and each writes what is its own.
+def foreign(policy: Policy | None) -> Mapping[str, Sequence[str]]:
+    """What the policy adds to accounts: topics of devices, outside of ours.
 
-    A digital input speaks as `operator` on a topic of its own, and the balancer hears it.
+    A digital input speaks as `operator`, and the balancer hears it; what meters are read from is said by `source`.
     """
+    if policy is None:
+        return {}
+    operator = policy.limits.operator
+    inputs = [operator.input_topic] if operator is not None and operator.input_topic is not None else []
+    values = sorted(
+        {
+            value.topic
+            for meter in policy.meters.values()
+            if meter.endpoint.transport is Transport.BUS and meter.values is not None
+            for value in meter.values.named.values()
+        }
+    )
+    return {
+        "operator": [f"topic write {topic}" for topic in inputs],
+        "balancer": [f"topic read {topic}" for topic in inputs],
+        "source": [f"topic write {topic}" for topic in values],
+        "meter": [f"topic read {topic}" for topic in values],
+    }
+
+
+def access_list(chargers: Sequence[str], guests: Iterable[str], more: Mapping[str, Sequence[str]]) -> str:
+    """Mosquitto's access list: all but `health` read all of Ampherd, and each writes what is its own, and `more`."""
     padded = [*chargers, *[None] * (SLOTS - len(chargers))]
     agents = {f"agent-{slot}": agent_writes(slot, charger) for slot, charger in enumerate(padded, 1)}
-    blocks = [_block(name, topics) for name, topics in (WRITES | agents | dict.fromkeys(guests, GUEST)).items()]
-    if input_topic is not None:
-        rows = {"operator": f"topic write {input_topic}", "balancer": f"topic read {input_topic}"}
-        blocks = [f"{block}\n{rows[block.split()[1]]}" if block.split()[1] in rows else block for block in blocks]
+    written = WRITES | agents | dict.fromkeys(guests, GUEST)
+    blocks = ["\n".join([_block(name, topics), *more.get(name, ())]) for name, topics in written.items()]
     return "\n\n".join([*blocks, "user health\ntopic read $SYS/broker/uptime"]) + "\n"
 
 
 def renew(path: Path, policy: Policy | None, guests: Path) -> None:
     """Write the list anew where it has changed; at once or not at all."""
-    operator = policy.limits.operator if policy else None
-    input_topic = operator.input_topic if operator else None
     chargers = tuple(policy.chargers) if policy else ()
-    text = access_list(chargers, guests.read_text(encoding="utf-8").split(), input_topic)
+    text = access_list(chargers, guests.read_text(encoding="utf-8").split(), foreign(policy))
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return
     fresh = path.with_name(f".{path.name}.new")

@@ -35,7 +35,7 @@ _ROUNDS: Final = 101
 
 def complete(known: Mapping[str, str], agents: Iterable[str]) -> dict[str, str]:
     """The passwords by name: those known, and new ones for the rest."""
-    names = (*SERVICES, *agents, "guest", "operator", "reader", "health", *_OTHERS)
+    names = (*SERVICES, *agents, "guest", "operator", "source", "reader", "health", *_OTHERS)
     return {**known, **{name: known.get(name) or secrets.token_urlsafe(_PASSWORD_BYTES) for name in names}}
 
 
@@ -46,7 +46,7 @@ def accounts(passwords: Mapping[str, str]) -> tuple[str, ...]:
 
 def guests(passwords: Mapping[str, str]) -> tuple[str, ...]:
     """Those whose rights are a guest's."""
-    own = {*SERVICES, "operator", "reader", "health"}
+    own = {*SERVICES, "operator", "source", "reader", "health"}
     return tuple(name for name in accounts(passwords) if name not in own and not is_agent(name))
 
 
@@ -139,7 +139,7 @@ def without(passwords: Mapping[str, str], name: str) -> dict[str, str]:
 
 def show(passwords: Mapping[str, str]) -> str:
     """What people log in with."""
-    names = (*guests(passwords), "operator", "reader")
+    names = (*guests(passwords), "operator", "source", "reader")
     return "\n".join([*(f"MQTT: {name} {passwords[name]}" for name in names), f"Grafana: admin {passwords['grafana']}"])
 
 

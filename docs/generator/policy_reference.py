@@ -12,6 +12,7 @@ from ampherd_core.policy_limits import TIME_OF_DAY, Limits, OperatorCap, Quarter
 from ampherd_core.policy_section import Section
 from ampherd_core.policy_solar import Solar, SolarBattery
 from ampherd_core.policy_tariff import PriceWindow, StandingPlan, Tariff
+from ampherd_core.policy_values import TopicValue, TopicValues
 from pydantic_core import PydanticUndefined
 
 from generator.schemas import Json, JsonObject, schema_of
@@ -27,6 +28,12 @@ _SECTIONS: Final[tuple[tuple[str, type[Section], str], ...]] = (
         "A sub-board with a breaker of its own. Circuits make a tree: each names its feeder. May be left out.",
     ),
     ("meters.<id>", Meter, "A device that measures. Exactly one has the role `grid`."),
+    (
+        "meters.<id>.values",
+        TopicValues,
+        "What a meter with `driver: mqtt` tells: [adding-a-meter.md](adding-a-meter.md).",
+    ),
+    ("meters.<id>.values.<quantity>", TopicValue, "Where one quantity is said, and how its number is to be read."),
     (
         "chargers.<id>",
         Charger,

@@ -28,7 +28,11 @@ SERVICES = ("meter", "balancer", "api", *AGENTS)
 SITE = """
 version: 1
 connection: {{rating_a: 25}}
-meters: {{grid: {{role: grid, driver: dsmr, source: "tcp://localhost:1"}}}}
+limits: {{operator: {{input_topic: plc/dim}}}}
+meters:
+  grid: {{role: grid, driver: dsmr, source: "tcp://localhost:1"}}
+  house: {{role: battery, driver: mqtt, source: bus, values: {{power: {{topic: bms/power}}, soc: {{topic: bms/soc}}}}}}
+  roof: {{role: solar, driver: mqtt, source: "mqtt://localhost:2", values: {{power: {{topic: elsewhere/power}}}}}}
 chargers:
 {chargers}
 """
@@ -116,6 +120,42 @@ async def test_each_account_writes_its_own_topics_and_no_other(guarded: GuardedB
         await wait_for(lambda: any(topic == T.grant("last") for topic, _ in ear.heard))
     written = {topic: {payload.decode() for heard, payload in ear.heard if heard == topic} for topic in TABLE}
     assert written == TABLE
+
+
+DEVICES = {
+    "plc/dim": ({"operator"}, {"balancer"}),
+    "bms/power": ({"source"}, {"meter"}),
+    "bms/soc": ({"source"}, {"meter"}),
+    "bms/other": (set(), set()),
+    "elsewhere/power": (set(), set()),
+}
+"""A topic of a device: who may write it, and who hears it."""
+
+
+async def test_devices_speak_where_the_policy_names_them_and_nowhere_else(guarded: GuardedBroker) -> None:
+    accounts = SETUP["accounts"](guarded.passwords)
+    heard: set[tuple[str, str, str]] = set()
+
+    def ear(account: str) -> MqttBus:
+        def hear(message: Inbound) -> None:
+            heard.add((message.topic, message.payload.decode(), account))
+
+        return MqttBus(guarded.address(account), f"{account}-ear", filters=["#"], listener=hear)
+
+    async with contextlib.AsyncExitStack() as stack:
+        for account in accounts:
+            await stack.enter_async_context(running(ear(account)))
+        async with mouths(guarded, *accounts) as buses:
+            for topic in DEVICES:
+                for account, bus in buses.items():
+                    await bus.publish(Outbound(topic, account.encode(), qos=1))
+            await buses["balancer"].publish(Outbound(T.grant("last"), b"", qos=1))
+            readers = set(accounts) - {"health"}
+            await wait_for(lambda: {who for topic, _, who in heard if topic == T.grant("last")} == readers)
+    for topic, (writers, listeners) in DEVICES.items():
+        assert {(said, who) for name, said, who in heard if name == topic} == {
+            (writer, listener) for writer in writers for listener in listeners
+        }, topic
 
 
 async def test_an_edit_moves_rights_without_a_restart(guarded: GuardedBroker, ear: Ear) -> None:

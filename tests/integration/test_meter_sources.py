@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from ampherd_core.clock import boot_s
-from ampherd_core.policy import Meter
+from ampherd_core.policy import METER_TRANSPORTS, Meter
 from ampherd_meter.drivers import DRIVERS, new_driver
 from ampherd_meter.drivers.port import Driver, DriverPort
 from ampherd_meter.pulse import Pulse
@@ -51,7 +51,7 @@ class Sink:
 
 
 def test_every_driver_of_the_policy_is_there() -> None:
-    assert set(DRIVERS) == {"dsmr", "sensorbox"}
+    assert set(DRIVERS) == set(METER_TRANSPORTS)
 
 
 async def test_reads_a_serial_port_at_115200_8n1_and_notices_its_end() -> None:

@@ -113,6 +113,14 @@ MISTAKES: dict[str, tuple[str, str, str, str, str, str]] = {
         "control characters",
         "like prices.json",
     ),
+    "topic with a line of its own": (
+        "version: 1",
+        'version: 1\nlimits: {operator: {input_topic: "a\\nuser guest"}}',
+        "input_topic",
+        "limits.operator.input_topic",
+        "control characters",
+        "as it is on the broker",
+    ),
     "lease out of bounds": (
         "version: 1",
         "version: 1\ntimings: {lease_s: 3600}",

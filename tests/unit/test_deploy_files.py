@@ -53,7 +53,9 @@ def test_devices_of_the_example_go_to_one_service_each() -> None:
 
 
 def test_only_the_balancer_may_grant_and_nobody_may_write_everything() -> None:
-    blocks = {block.split()[1]: block for block in RIGHTS["access_list"](["left", "right"], ["guest"]).split("\n\n")}
+    blocks = {
+        block.split()[1]: block for block in RIGHTS["access_list"](["left", "right"], ["guest"], {}).split("\n\n")
+    }
     assert set(blocks) == set(SETUP["accounts"](SETUP["complete"]({}, AGENTS)))
     assert [name for name, block in blocks.items() if "/grant" in block] == ["balancer"]
     assert [name for name, block in blocks.items() if "write ampherd/+/charger/left/state" in block] == ["agent-1"]

@@ -27,6 +27,8 @@ class BrokerAddress:
     uses_tls: bool = False
     omits_expiry: bool = False
     ca: str | None = field(default=None, repr=False)
+    is_old: bool = False
+    """It may know MQTT 3.1.1 only, as a device's own broker does."""
 
     @classmethod
     def parse(cls, url: str, ca: str | None = None) -> BrokerAddress:

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Final
 
 import structlog
-from paho.mqtt.client import Client, MQTTMessage, MQTTMessageInfo, MQTTv5
+from paho.mqtt.client import Client, MQTTMessage, MQTTMessageInfo, MQTTv5, MQTTv311
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -133,7 +133,8 @@ class Connection:
             raise ConnectionLostError("the broker does not answer") from err
 
     def _new_client(self, client_id: str, will: Outbound | None) -> Client:
-        client = Client(CallbackAPIVersion.VERSION2, client_id, protocol=MQTTv5, reconnect_on_failure=False)
+        protocol = MQTTv311 if self._address.is_old else MQTTv5
+        client = Client(CallbackAPIVersion.VERSION2, client_id, protocol=protocol, reconnect_on_failure=False)
         client.connect_timeout = TIMEOUT_S
         client.on_connect = lambda _client, _data, _flags, reason, _properties: self._answered(reason)
         client.on_disconnect = lambda _client, _data, _flags, reason, _properties: self._lose(str(reason))

@@ -17,6 +17,9 @@ class Transport(StrEnum):
     RTU_OVER_TCP = "rtu+tcp"
     SERIAL = "serial"
     FILE = "file"
+    MQTT = "mqtt"
+    MQTTS = "mqtts"
+    BUS = "bus"
 
 
 _BAUD_RATES: Final = tuple(map(str, (300, 1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200, 230400)))
@@ -26,13 +29,18 @@ _OPTIONS: Final[dict[Transport, dict[str, tuple[str, ...]]]] = {
     Transport.RTU: {"baudrate": _BAUD_RATES, "parity": ("N", "E", "O"), "stopbits": ("1", "2")},
     Transport.SERIAL: {"baudrate": _BAUD_RATES, "parity": ("N", "E", "O"), "bytesize": ("7", "8")},
     Transport.FILE: {"speed": (), "loop": ("0", "1", "false", "true")},
+    Transport.MQTT: {},
+    Transport.MQTTS: {},
 }
 """What may follow the `?`, and the values it takes; none listed: a number from 0."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A device's address: `host` and `port` for the TCP kinds, `path` for a serial port or a file."""
+    """A device's address: `host` and `port` for the TCP kinds, `path` for a serial port or a file.
+
+    `bus` is Ampherd's own broker, and needs neither.
+    """
 
     transport: Transport
     host: str = ""
@@ -65,10 +73,18 @@ _EXAMPLE: Final = {
     Transport.RTU_OVER_TCP: "rtu+tcp://192.168.1.20:8899",
     Transport.SERIAL: "serial:///dev/ttyUSB0?baudrate=115200",
     Transport.FILE: "file:///data/telegrams.raw?speed=1",
+    Transport.MQTT: "mqtt://192.168.1.30:1883",
+    Transport.MQTTS: "mqtts://192.168.1.30:8883",
+    Transport.BUS: "bus",
 }
 
 
+_NETWORKED: Final = frozenset({Transport.TCP, Transport.RTU_OVER_TCP, Transport.MQTT, Transport.MQTTS})
+
+
 def _parse(url: str, allowed: frozenset[Transport]) -> Endpoint:
+    if url == Transport.BUS and Transport.BUS in allowed:
+        return Endpoint(Transport.BUS)
     if any(character.isspace() or not character.isprintable() for character in url):
         raise _WrongError("has spaces or control characters")
     try:
@@ -77,10 +93,10 @@ def _parse(url: str, allowed: frozenset[Transport]) -> Endpoint:
         port = parts.port
     except ValueError as err:
         raise _WrongError("is no address") from err
-    if transport not in allowed:
+    if transport not in allowed or transport is Transport.BUS:
         raise _WrongError(f"is not understood: {transport} does not fit here")
     options = _options(transport, parts.query)
-    if transport not in {Transport.TCP, Transport.RTU_OVER_TCP}:
+    if transport not in _NETWORKED:
         if not parts.path.startswith("/") or parts.path == "/" or parts.netloc or parts.fragment:
             raise _WrongError("lacks an absolute path (three slashes)")
         return Endpoint(transport, path=parts.path, options=options)

@@ -20,7 +20,8 @@ from ampherd_core.plans import MAX_ENERGY_KWH
 from ampherd_core.policy_limits import Limits
 from ampherd_core.policy_section import Section
 from ampherd_core.policy_solar import Solar
-from ampherd_core.policy_tariff import StandingPlan, Tariff
+from ampherd_core.policy_tariff import FileName, StandingPlan, Tariff
+from ampherd_core.policy_values import TopicValues
 
 CONNECTION: Final = "connection"
 """The id of the tree's root; no circuit may take it."""
@@ -28,6 +29,7 @@ CONNECTION: Final = "connection"
 METER_TRANSPORTS: Final = {
     "dsmr": frozenset({Transport.SERIAL, Transport.TCP, Transport.FILE}),
     "sensorbox": frozenset({Transport.TCP, Transport.RTU, Transport.RTU_OVER_TCP}),
+    "mqtt": frozenset({Transport.MQTT, Transport.MQTTS, Transport.BUS}),
 }
 CHARGER_TRANSPORTS: Final = frozenset({Transport.TCP, Transport.RTU, Transport.RTU_OVER_TCP})
 
@@ -139,11 +141,19 @@ class Meter(Section):
     """A device that measures."""
 
     role: MeterRole = Field(description="what it measures: grid, solar, battery, circuit or charger")
-    driver: Literal["dsmr", "sensorbox"] = Field(description="which driver reads it")
+    driver: Literal["dsmr", "sensorbox", "mqtt"] = Field(description="which driver reads it")
     source: str = Field(
         max_length=200,
-        description="where it is: serial, tcp or file for dsmr; tcp, rtu or rtu+tcp for sensorbox",
+        description="where it is: serial, tcp or file for dsmr; tcp, rtu or rtu+tcp for sensorbox; "
+        "for mqtt `bus`, which is Ampherd's own broker, or mqtt://host:port or mqtts://host:port of another",
     )
+    user: Annotated[str, Field(min_length=1, max_length=100)] | None = Field(
+        None, description="mqtt: the account at another broker"
+    )
+    password_file: FileName | None = Field(
+        None, description="mqtt: the file with its password, as seen from the policy's directory"
+    )
+    values: TopicValues | None = Field(None, description="mqtt: which topic tells what")
     dsmr: DsmrVersion = Field(DsmrVersion.AUTO, description="P1 dialect; `auto` reads it from the telegram")
     unit: Annotated[int, Field(ge=1, le=247)] = Field(10, description="Modbus unit address, for sensorbox")
     currents: Literal["auto", "p1", "ct"] = Field("auto", description="sensorbox: which block gives the currents")

@@ -11,6 +11,7 @@ from ampherd_core.phases import LINES, ZERO, Line, add, on_lines
 from ampherd_core.policy import CONNECTION, Charger, Circuit, DriverName, Policy, Wiring
 from ampherd_core.policy_fault import Finding, Path
 from ampherd_core.policy_solar import Accounting, SolarFeed
+from ampherd_core.policy_sources import sources
 from ampherd_core.policy_wires import wires
 
 __all__ = ["Finding", "Path", "check", "warnings"]
@@ -33,6 +34,7 @@ def check(policy: Policy) -> tuple[Finding, ...]:
         *_limits(policy),
         *_sun(policy),
         *wires(policy),
+        *sources(policy),
     )
     return references or (*_circuit_meters(policy), *_fallbacks(policy))
 

@@ -15,6 +15,7 @@ from ampherd_core.policy_limits import Limits, OperatorCap, QuarterPeak, Window
 from ampherd_core.policy_section import Section
 from ampherd_core.policy_solar import Solar, SolarBattery
 from ampherd_core.policy_tariff import PriceWindow, Tariff
+from ampherd_core.policy_values import TopicValue, TopicValues
 
 Path: TypeAlias = tuple[str | int, ...]
 """A field's place in the policy: names of sections and fields, numbers in lists."""
@@ -128,6 +129,8 @@ _SECTIONS: Final[dict[str, type[Section]]] = {
     "connection": Connection,
     "circuits": Circuit,
     "meters": Meter,
+    "meters.*.values": TopicValues,
+    "meters.*.values.*": TopicValue,
     "chargers": Charger,
     "timings": Timings,
     "limits": Limits,
@@ -142,7 +145,8 @@ _SECTIONS: Final[dict[str, type[Section]]] = {
 
 
 def _section_of(path: Path) -> type[BaseModel]:
-    nested = _SECTIONS.get(".".join(map(str, path[:2])))
+    within = ".".join("*" if place % 2 else str(part) for place, part in enumerate(path[:4]))
+    nested = _SECTIONS.get(within) or _SECTIONS.get(".".join(map(str, path[:2])))
     return nested or (_SECTIONS.get(str(path[0]), Policy) if path else Policy)
 
 

@@ -26,14 +26,20 @@ def _time_of_day(value: object) -> time:
 
 
 def _is_one_topic(topic: str) -> str:
-    if set(topic) & set("+#\0"):
-        raise ValueError("this names more than one topic; write the one that the input speaks on")
+    if not topic.isprintable() or topic != topic.strip():
+        raise ValueError("has control characters, or spaces at its ends; write the topic as it is on the broker")
+    if set(topic) & set("+#"):
+        raise ValueError("this names more than one topic; write the one that the device speaks on")
     if topic.startswith(("ampherd/", "$")):
-        raise ValueError("this is not an input's own topic; what is below ampherd/ is ours")
+        raise ValueError("this is not a device's own topic; what is below ampherd/ is ours")
     return topic
 
 
 TimeOfDay = Annotated[time, BeforeValidator(_time_of_day), WithJsonSchema({"type": "string", "pattern": TIME_OF_DAY})]
+
+
+OneTopic = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_is_one_topic)]
+"""A device's own topic: no filter, and none of ours."""
 
 
 class QuarterPeak(Section):
@@ -60,7 +66,7 @@ class OperatorCap(Section):
         description="controllable devices that share the cap, each after the first with its simultaneity factor; "
         "default: the chargers",
     )
-    input_topic: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_is_one_topic)] | None = Field(
+    input_topic: OneTopic | None = Field(
         None,
         description="MQTT topic of a digital input that carries the signal (on, 1, true: the cap holds); "
         "taken up at a restart of the balancer",

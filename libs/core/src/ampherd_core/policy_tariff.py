@@ -20,6 +20,9 @@ def _is_file_name(name: str) -> str:
     return name
 
 
+FileName = Annotated[str, Field(min_length=1, max_length=400), AfterValidator(_is_file_name)]
+
+
 class PriceWindow(Section):
     """A price for some hours of some days."""
 
@@ -39,7 +42,7 @@ class Tariff(Section):
     windows: Annotated[dict[Identifier, PriceWindow], Field(max_length=50)] = Field(
         default_factory=dict, description="prices by time of day, by id; the first that holds counts"
     )
-    list_file: Annotated[str, Field(min_length=1, max_length=400), AfterValidator(_is_file_name)] | None = Field(
+    list_file: FileName | None = Field(
         None, description="a JSON file with a list of {start, end, price}, read again when it changes"
     )
 

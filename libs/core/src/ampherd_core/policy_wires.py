@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Final
 
 from ampherd_core.endpoint import Endpoint, Transport
 from ampherd_core.policy import Policy
@@ -25,6 +26,10 @@ class _Device:
         return ".".join(map(str, self.path))
 
 
+_SHARED: Final = frozenset({Transport.FILE, Transport.MQTT, Transport.MQTTS, Transport.BUS})
+"""A file or a broker serves as many meters as ask."""
+
+
 def wires(policy: Policy) -> Iterator[Finding]:
     """What is wrong with the wires that devices share."""
     devices = sorted(_devices(policy), key=lambda device: device.endpoint.bus)
@@ -38,7 +43,7 @@ def wires(policy: Policy) -> Iterator[Finding]:
 
 def _devices(policy: Policy) -> Iterator[_Device]:
     for meter_id, meter in policy.meters.items():
-        if meter.endpoint.transport is not Transport.FILE:
+        if meter.endpoint.transport not in _SHARED:
             unit = None if meter.driver == "dsmr" else meter.unit
             yield _Device(("meters", meter_id), "source", meter.endpoint, unit)
     for charger_id, charger in policy.chargers.items():

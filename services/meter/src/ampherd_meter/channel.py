@@ -82,7 +82,7 @@ class Channel:
         if causes:
             return Verdict(Health.ERROR, f"what arrives is refused: {', '.join(causes)}")
         if self._is_new(Count.REPEAT):
-            return Verdict(Health.STALE, "it is frozen: the same telegram arrives again and again")
+            return Verdict(Health.STALE, "it is frozen: it says the same again and again")
         if not self._watch.has_sample:
             return Verdict(Health.STALE, "nothing has arrived yet")
         return Verdict(Health.STALE, f"nothing has arrived for {self._watch.valid_for_s:g} s")
@@ -119,4 +119,5 @@ class Channel:
             energy_export_wh=sample.energy_export_wh,
             quarter_power_w=sample.quarter_power_w,
             month_peak_w=sample.month_peak_w,
+            soc_percent=sample.soc_percent,
         )

@@ -22,6 +22,7 @@ class Count(StrEnum):
     NO_CURRENTS = "no_currents"
     REPEAT = "repeat"
     LATE = "late"
+    RETAINED = "retained"
     GAP = "gap"
     TIMEOUT = "timeout"
     LINK = "link"
@@ -39,6 +40,7 @@ REFUSALS = frozenset(
         Count.HALF_MISSING,
         Count.NO_CURRENTS,
         Count.TIMEOUT,
+        Count.RETAINED,
     }
 )
 """The counts that explain why a meter that talks gives no reading."""
@@ -94,6 +96,7 @@ class Sample:
     energy_export_wh: float | None = None
     quarter_power_w: float | None = None
     month_peak_w: float | None = None
+    soc_percent: float | None = None
     nominal_interval_s: float | None = None
     """The period that the meter's standard promises; None where it promises none."""
     is_delta: bool = False

@@ -116,6 +116,8 @@ class MeterService(Service):
                 pulse=self._pulse,
                 link_up=channel.link_up,
                 deliver=deliver,
+                broker=self.environment.broker,
+                directory=self.environment.site.parent,
             )
         )
         task = asyncio.create_task(self._keep(channel, driver), name=f"meter-{meter_id}")

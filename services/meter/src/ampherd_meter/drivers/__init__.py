@@ -22,9 +22,16 @@ def _sensorbox(port: DriverPort) -> Driver:
     return SensorboxDriver(port)
 
 
+def _mqtt(port: DriverPort) -> Driver:
+    from ampherd_meter.drivers.mqtt import MqttDriver  # noqa: PLC0415 - as its neighbours
+
+    return MqttDriver(port)
+
+
 DRIVERS: Final[Mapping[str, Factory]] = {
     "dsmr": _dsmr,
     "sensorbox": _sensorbox,
+    "mqtt": _mqtt,
 }
 """By the policy's name."""
 

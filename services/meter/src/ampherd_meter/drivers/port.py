@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
+from ampherd_core.broker_address import BrokerAddress
 from ampherd_core.policy import Meter
 
 from ampherd_meter.pulse import Pulse
@@ -26,6 +28,10 @@ class DriverPort:
     """Call it when the meter is reached."""
     deliver: Callable[[Sample], Awaitable[None]]
     """Call it the moment a sample is complete."""
+    broker: BrokerAddress | None = None
+    """Ampherd's own, which `source: bus` means."""
+    directory: Path = Path()
+    """The policy's, where a password may lie."""
 
 
 class Driver(Protocol):
