@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 FIRST = Car("b", 6, 16, priority=1)
 """Served before the others."""
 
-IDLE = Car("a", 6, 6, is_standby=True, priority=1)
+STANDBY = Car("a", 6, 6, is_standby=True, priority=1)
+IDLE = Car("a", 6, 6, is_standby=True, is_idle=True, priority=1)
 A, B, C, D = (Car(car, 6, 16, rank=place) for place, car in enumerate("abcd"))
 
 
@@ -50,8 +51,11 @@ def mains(room_a: float, *cars: str) -> Limit:
         ("every minimum comes before any more", [A, FIRST], [mains(12)], {"a": 6, "b": 6}),
         ("priority alone when one fits", [A, FIRST], [mains(11)], {"a": 0, "b": 11}),
         ("who started lately stays", [Car("a", 6, 16, is_pinned=True), FIRST], [mains(11)], {"a": 11, "b": 0}),
-        ("an idle car comes last", [IDLE, B], [mains(11)], {"a": 0, "b": 11}),
-        ("an idle car gets what is left", [IDLE, B], [mains(17)], {"a": 6, "b": 11}),
+        ("who stands by comes last", [STANDBY, B], [mains(11)], {"a": 0, "b": 11}),
+        ("and has its minimum where that fits", [STANDBY, B], [mains(17)], {"a": 6, "b": 11}),
+        ("an idle car keeps nothing from another", [IDLE, B], [mains(17)], {"a": 0, "b": 16}),
+        ("it gets what nobody can use", [IDLE, B], [mains(22)], {"a": 6, "b": 16}),
+        ("on lines that nobody else uses", [IDLE, B], [mains(7, "a"), mains(11, "b")], {"a": 6, "b": 11}),
     ],
 )  # fmt: skip
 def test_situations(situation: str, cars: list[Car], limits: list[Limit], expected: Mapping[str, float]) -> None:
@@ -160,6 +164,17 @@ def test_is_the_optimum_of_the_order(site: tuple[list[Car], list[Limit]]) -> Non
     admitted = best_admission(cars, limits)
     assert {car for car, offer_a in offers.items() if offer_a > 0} == admitted
     assert offers == pytest.approx(fair_fill(cars, limits, admitted), abs=5e-3)
+
+
+@settings(max_examples=300, deadline=None)
+@given(sites(), st.sets(st.sampled_from("abcd")))
+def test_idle_cars_take_nothing_from_others(site: tuple[list[Car], list[Limit]], idle: set[str]) -> None:
+    cars, limits = site
+    told = [car._replace(is_idle=car.id in idle) for car in cars]
+    offers = allocate(told, limits).offers
+    hungry = [car for car in cars if car.id not in idle]
+    assert {car.id: offers[car.id] for car in hungry} == pytest.approx(allocate(hungry, limits).offers)
+    assert is_within(offers, limits)
 
 
 @settings(max_examples=300, deadline=None)

@@ -313,11 +313,30 @@ class TestAppetite:
         bench.run(700)
         assert bench.offers() == {"a": 10, "b": 10}, "it was offered more, and took it"
 
-    def test_a_full_car_keeps_no_more_than_its_minimum(self) -> None:
+    def test_a_full_car_keeps_its_minimum_while_nobody_else_can_use_it(self) -> None:
         full = Car("a", is_hungry=False)
-        bench = Bench(site("ab"), [full, Car("b")], flat(5, 5, 5)).run(150)
-        assert bench.offers() == {"a": 6, "b": 14}
+        bench = Bench(site("ab"), [full, Car("b")], steps((0, (2, 2, 2)), (150, (5, 5, 5)))).run(149)
+        assert bench.offers() == {"a": 6, "b": 16}
+        bench.run(30)
+        assert bench.offers() == {"a": 0, "b": 16}
         assert bench.reason("a").code == "car-idle"
+
+    def test_a_full_car_is_asked_now_and_then_and_more_seldom(self) -> None:
+        full, other = Car("a", is_hungry=False), Car("b")
+        Bench(site("ab"), [full, other], flat(5, 5, 5)).run(2 * 3600)
+        asked = [at_s for at_s, offer_a in full.changes if offer_a == 6]
+        waited_s = [then - before for before, then in pairwise(asked)]
+        assert waited_s == pytest.approx([665, 1265, 2465], abs=10), "10, 20 and 40 min after the minute of each"
+        assert starts(other) == 1
+        assert other.served_ah > 0.97 * 2 * 16
+
+    def test_a_full_car_that_wants_more_is_served_once_it_was_asked(self) -> None:
+        full = Car("a", is_hungry=False)
+        bench = Bench(site("ab"), [full, Car("b")], flat(5, 5, 5)).run(300)
+        assert bench.offers()["a"] == 0
+        full.is_hungry = True
+        bench.run(700)
+        assert bench.offers() == {"a": 10, "b": 10}
 
     def test_a_full_car_gives_its_place_to_one_that_is_hungry(self) -> None:
         full = Car("a", is_hungry=False)

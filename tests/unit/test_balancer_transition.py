@@ -21,6 +21,7 @@ def at(
     changed_s: float = 0,
     step_a: float = 0.1,
     is_settled: bool = True,
+    is_idle: bool = False,
 ) -> Position:
     return Position(
         id=id,
@@ -32,6 +33,7 @@ def at(
         step_a=step_a,
         changed_s=changed_s,
         is_settled=is_settled,
+        is_idle=is_idle,
     )
 
 
@@ -52,6 +54,7 @@ def at(
         ("nobody waits: nothing is given up", [at("a", 16, 10), at("b", 10, 10)], 20, {"a": 16, "b": 10}),
         ("a turn is handed over", [at("a", 8, 0), at("b", 0, 8)], 8, {"a": 0, "b": 0}),
         ("no stop for a mere rise", [at("a", 6, 0), at("b", 6, 12)], 12, {"a": 6, "b": 6}),
+        ("an idle car gives way to a rise", [at("a", 6, 0, is_idle=True), at("b", 6, 12)], 12, {"a": 0, "b": 6}),
         ("two starts share what is left", [at("a", 0, 6), at("b", 0, 6)], 11, {"a": 6, "b": 0}),
     ],
 )

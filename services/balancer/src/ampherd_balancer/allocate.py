@@ -2,7 +2,8 @@
 
 The order: who must not be interrupted, then priority, then the head of the queue, then as many cars as fit at their
 minimum, then the rest of the queue; of what is left, each class of priority in turn shares equally (max-min fair on
-the limits that really bind a car, so what one cannot use goes to those who can).
+the limits that really bind a car, so what one cannot use goes to those who can). Idle cars get their minimum of what
+nobody else can use.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ class Car(NamedTuple):
     """One car that wants current: at least `min_a`, at most `max_a` (A per phase).
 
     `priority` 1 is served first; `rank` is its place in the queue among equals; a pinned car must not be stopped
-    for another; a standby one (an idle car, an empty wallbox that must stand ready) comes after all others.
+    for another; a standby one (an empty wallbox that must stand ready) comes after all others. An idle one, whose car
+    took nothing, is only reckoned with where something is left over.
     """
 
     id: str
@@ -35,6 +37,7 @@ class Car(NamedTuple):
     rank: int = 0
     is_pinned: bool = False
     is_standby: bool = False
+    is_idle: bool = False
 
     @property
     def admission_class(self) -> int:
@@ -62,15 +65,24 @@ class Allocation:
 
 def allocate(cars: Sequence[Car], limits: Sequence[Limit]) -> Allocation:
     """The optimum of the order above; every offer is 0 or at least the car's minimum, and no limit is passed."""
-    queue = sorted(cars, key=lambda car: (car.admission_class, car.rank, car.id))
-    admitted = _admit(queue, limits)
-    offers = {car.id: car.min_a if car.id in admitted else 0.0 for car in queue}
-    limited_by = {car.id: _blocker(car, offers, limits) for car in queue if car.id not in admitted}
+    offers: dict[str, float] = {}
+    limited_by: dict[str, str] = {}
+    queue = sorted(cars, key=lambda car: (car.is_idle, car.admission_class, car.rank, car.id))
+    for _, alike in groupby(queue, key=lambda car: car.is_idle):
+        _share(list(alike), limits, offers, limited_by)
+    return Allocation(offers, limited_by)
+
+
+def _share(queue: Sequence[Car], limits: Sequence[Limit], offers: dict[str, float], limited_by: dict[str, str]) -> None:
+    """Admit and raise these in what others' `offers` leave; changes its last two arguments."""
+    left = [limit._replace(room_a=limit.room_a - _load(limit, offers)) for limit in limits] if offers else limits
+    admitted = _admit(queue, left)
+    offers.update({car.id: car.min_a if car.id in admitted else 0.0 for car in queue})
+    limited_by.update({car.id: _blocker(car, offers, limits) for car in queue if car.id not in admitted})
     slack = [limit.room_a - _load(limit, offers) for limit in limits]
     by_priority = sorted((car for car in queue if car.id in admitted), key=_fill_order)
     for _, group in groupby(by_priority, key=_fill_order):
         _raise_equally(list(group), limits, slack, offers, limited_by)
-    return Allocation(offers, limited_by)
 
 
 def fits(offers: Mapping[str, float], limits: Sequence[Limit]) -> bool:

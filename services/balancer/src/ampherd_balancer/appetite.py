@@ -23,13 +23,16 @@ UNUSED_A: Final = 1.5
 SPARE_A: Final = 1.0
 """Stays offered above what such a car draws, so that it shows when it wants more."""
 
+SELDOM_S: Final = 3600.0
+"""A car that goes on taking nothing is asked half as often each time, but once an hour."""
+
 
 class Appetite:
     """One car's habits since it was plugged in; feed it every fresh state.
 
     `lines` are the site lines that it uses, all wired ones until it has shown which; `cap_a` is the most that it makes
     use of, None while that is not known; it `is_idle` once it was offered current for a while and took none: full, or
-    waiting for its own timer.
+    waiting for its own timer. Where nothing is left to offer it, it `is_asked` now and then.
     """
 
     def __init__(self, lines: tuple[Line, ...], timings: Timings) -> None:
@@ -46,7 +49,8 @@ class Appetite:
         self._most_drawn_a = 0.0
         self._idle_since_s: float | None = None
         self.cap_a: float | None = None
-        self.is_idle = False
+        self.is_idle = self.is_asked = False
+        self._ask_after_s = self.timings.probe_every_s
         self._probe_s = float("-inf")
         self._is_known = False
 
@@ -77,15 +81,17 @@ class Appetite:
     def _note_idle(self, iec_state: IecState, offer_a: float, drawn_a: float | None, now_s: float) -> None:
         takes = iec_state.is_charging and (drawn_a is None or drawn_a > USED_ABOVE_A)
         if takes:
-            self.is_idle, self._idle_since_s = False, None
+            self.is_idle, self.is_asked, self._idle_since_s = False, False, None
+            self._ask_after_s = self.timings.probe_every_s
         elif offer_a <= 0:
             self._idle_since_s = None
-            if self.is_idle and now_s - self._probe_s >= self.timings.probe_every_s:
-                self.is_idle = False
+            if self.is_idle and now_s - self._probe_s >= self._ask_after_s:
+                self.is_idle, self.is_asked = False, True
+                self._ask_after_s = max(self._ask_after_s, min(2 * self._ask_after_s, SELDOM_S))
         elif self._idle_since_s is None:
             self._idle_since_s = now_s
         elif not self.is_idle and now_s - self._idle_since_s >= self.timings.reclaim_after_s:
-            self.is_idle, self._probe_s = True, now_s
+            self.is_idle, self.is_asked, self._probe_s = True, False, now_s
 
     def _note_lines(self, drawn: Phases, drawn_a: float, now_s: float) -> None:
         used = tuple([line for line in self._in_order if drawn[line.place] > USED_ABOVE_A])

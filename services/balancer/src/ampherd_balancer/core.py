@@ -228,11 +228,15 @@ class Balancer:
 
     def _ready(self, cars: Sequence[Car], situation: Situation) -> Sequence[Car]:
         """Without those that had to stop and would find no room in what the house lately took at its most."""
-        stopped = {car.id for car in cars if self.desks[car.id].is_stopped}
+        stopped = {car.id for car in cars if self._waits_for_calm(car)}
         if not stopped:
             return cars
         lasting = allocate(cars, situation.lasting).offers
         return [car for car in cars if car.id not in stopped or lasting[car.id] > 0]
+
+    def _waits_for_calm(self, car: Car) -> bool:
+        desk = self.desks[car.id]
+        return desk.is_stopped or (car.is_idle and desk.granted_a == 0)
 
     def _allocate(self, cars: Sequence[Car], likely: Sequence[Limit]) -> Allocation:
         """The same cars under the same limits get the same: while nothing changes it is found once."""
@@ -254,14 +258,16 @@ class Balancer:
     def _car(self, desk: Desk, ranks: Mapping[str, int], now_s: float) -> Car:
         is_standby = desk.id not in ranks
         starts_beside_sun = desk.mode is Mode.MIN_SOLAR and desk.granted_a == 0
+        is_on_minimum = is_standby or starts_beside_sun or desk.appetite.is_asked
         return Car(
             id=desk.id,
             min_a=desk.min_a,
-            max_a=desk.min_a if is_standby or starts_beside_sun else desk.useful_a,
+            max_a=desk.min_a if is_on_minimum else desk.useful_a,
             priority=desk.precedence,
             rank=ranks.get(desk.id, 0),
             is_pinned=desk.is_pinned(now_s),
             is_standby=is_standby,
+            is_idle=desk.is_idle(now_s),
         )
 
     def _offers(self, situation: Situation, target: Allocation, now_s: float) -> Mapping[str, float]:
@@ -331,6 +337,7 @@ class Balancer:
             step_a=desk.step_a,
             changed_s=desk.changed_s,
             is_settled=is_commanded and desk.is_settled(),
+            is_idle=desk.is_idle(now_s),
         )
 
     def _grants(self, offers: Mapping[str, float], now_s: float) -> tuple[Grant, ...]:

@@ -94,6 +94,7 @@ def _runner(desk: Desk, kept_a: float, now_s: float) -> Car:
         priority=desk.precedence,
         is_pinned=desk.is_pinned(now_s),
         is_standby=not desk.is_charging,
+        is_idle=desk.is_idle(now_s),
     )
 
 

@@ -227,6 +227,10 @@ class Desk:
             and now_s - self.started_s < self.policy.timings.min_on_s
         )
 
+    def is_idle(self, now_s: float) -> bool:
+        """Whether its car takes nothing, so that others may have its current."""
+        return self.is_connected and self.appetite.is_idle and not self.is_pinned(now_s)
+
     def waits_s(self, now_s: float) -> float:
         """How long its contactor rests yet, s; 0 when it may start."""
         return max(0.0, self._stopped_s + self.policy.timings.min_off_s - now_s, self._spared_until_s - now_s)

@@ -24,6 +24,7 @@ def explain(balancer: Balancer, outcome: Outcome, desk: Desk, now_s: float) -> R
         or _switching(desk)
         or explain_sun(balancer, desk, now_s)
         or _by_plan(desk)
+        or _idle(desk)
         or _waiting(balancer, outcome, desk, now_s)
         or _charging(balancer, outcome, desk, now_s)
     )
@@ -94,6 +95,14 @@ def _switching(desk: Desk) -> Reason | None:
     return Reason("switching-phases", f"Switching to three phases, {gain}.")
 
 
+def _idle(desk: Desk) -> Reason | None:
+    if not desk.appetite.is_idle:
+        return None
+    if desk.granted_a == 0:
+        return Reason("car-idle", "The car takes nothing, so others have its current; it is asked again now and then.")
+    return Reason("car-idle", f"The car takes nothing; {desk.granted_a:g} A stand ready for it.")
+
+
 def _waiting(balancer: Balancer, outcome: Outcome, desk: Desk, now_s: float) -> Reason | None:
     if desk.granted_a > 0:
         return None
@@ -113,8 +122,6 @@ def _waiting(balancer: Balancer, outcome: Outcome, desk: Desk, now_s: float) -> 
 
 
 def _charging(balancer: Balancer, outcome: Outcome, desk: Desk, now_s: float) -> Reason:
-    if desk.appetite.is_idle:
-        return Reason("car-idle", f"The car takes nothing; {desk.granted_a:g} A stand ready for it.")
     target_a = outcome.target.offers.get(desk.id, 0.0)
     if target_a == 0:
         return Reason("turn-over", "Its turn is over; another car comes next.")

@@ -30,6 +30,7 @@ class Position:
     step_a: float
     changed_s: float
     is_settled: bool
+    is_idle: bool = False
 
 
 def transition(
@@ -63,10 +64,12 @@ def _is_cut(position: Position) -> bool:
 def _is_awaited(position: Position, wants_more: Sequence[Position], limits: Sequence[Limit]) -> bool:
     """Whether somebody who shares a limit with this charger waits for its current.
 
-    Its place is given up only to a car that is to start: the room that a target sees may be short for a moment.
+    A car that charges gives up its place only to one that is to start: the room that a target sees may be short for a
+    moment.
     """
     shared = [limit.weights for limit in limits if limit.weights.get(position.id)]
-    rivals = [other for other in wants_more if other.granted_a == 0 or position.target_a > 0]
+    may_stop = position.is_idle or position.target_a > 0
+    rivals = [other for other in wants_more if other.granted_a == 0 or may_stop]
     return any(weights.get(other.id) for other in rivals for weights in shared)
 
 
