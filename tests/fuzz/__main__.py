@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tests.fuzz.runner import Result
 
-NAMES = ("telegrams", "replies", "balancer", "agent", "api", "stored", "plans", "policies", "requests")
+NAMES = ("telegrams", "values", "replies", "balancer", "agent", "api", "stored", "plans", "policies", "requests")
 _CHILD = "AMPHERD_FUZZ_RESULT"
 """A target runs in a process of its own, for its memory is measured; this names the file for its result."""
 
@@ -26,6 +27,7 @@ def main() -> int:
         "--inputs", type=int, default=1_000_000, help="for each target; slow ones take fewer, and say so"
     )
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--minutes", type=float, default=math.inf, help="for each target; then it ends, however far")
     parser.add_argument("--target", action="append", choices=NAMES, help="only this one; may stand more than once")
     parser.add_argument("--guided", action="store_true", help="by coverage, with atheris")
     parser.add_argument(
@@ -33,7 +35,7 @@ def main() -> int:
     )
     given = parser.parse_args()
     if _CHILD in os.environ:
-        _run(given.target[0], given.inputs, given.seed, Path(os.environ[_CHILD]), is_guided=given.guided)
+        _run(given, Path(os.environ[_CHILD]))
         return 0
     return _run_all(given)
 
@@ -59,6 +61,8 @@ def _run_all(given: argparse.Namespace) -> int:
             str(inputs),
             "--seed",
             str(given.seed),
+            "--minutes",
+            str(given.minutes),
             *guided,
         ]
         file.unlink(missing_ok=True)
@@ -78,15 +82,16 @@ def _run_all(given: argparse.Namespace) -> int:
     return int(any(result.findings for result in results.values()))
 
 
-def _run(name: str, inputs: int, seed: int, file: Path, *, is_guided: bool) -> None:
-    if is_guided:
+def _run(given: argparse.Namespace, file: Path) -> None:
+    name, inputs, seed = given.target[0], given.inputs, given.seed
+    if given.guided:
         from tests.fuzz.guided import guided
 
         guided(name, inputs, seed, lambda result: _write(file, result))
         return
     from tests.fuzz.campaign import campaign
 
-    _write(file, campaign(name, inputs, seed))
+    _write(file, campaign(name, inputs, seed, limit_s=given.minutes * 60))
 
 
 def _write(file: Path, result: Result) -> None:

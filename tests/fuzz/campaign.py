@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import random
+import time
 from collections.abc import Iterable
 
 from tests.fuzz.catalogue import TARGETS
@@ -11,15 +13,19 @@ from tests.fuzz.mutator import Mutator
 from tests.fuzz.runner import Result, Runner
 
 
-def campaign(name: str, inputs: int, seed: int) -> Result:
-    """Feed `inputs` fresh inputs after the seeds and the corpus; the same for the same seed, but for the time."""
+def campaign(name: str, inputs: int, seed: int, *, limit_s: float = math.inf) -> Result:
+    """Feed `inputs` fresh inputs after the seeds and the corpus; the same for the same seed, but for the time.
+
+    After `limit_s` it ends, however many there were.
+    """
+    end_s = time.monotonic() + limit_s
     random.seed(seed)
     with TARGETS[name]() as target:
         runner = Runner(target, inputs)
         corpus = list(kept(name).values())
         feed_all(runner, [*target.seeds, *corpus])
         mutator = Mutator([*target.seeds, *corpus], target.words, target.mutations, seed)
-        while runner.result.inputs < inputs:
+        while runner.result.inputs < inputs and time.monotonic() < end_s:
             data = mutator.next()
             if runner.feed(data):
                 mutator.keep(data)

@@ -13,9 +13,11 @@ from tests.fuzz.requests import requests
 from tests.fuzz.stored import stored
 from tests.fuzz.target import OpenTarget
 from tests.fuzz.telegrams import telegrams
+from tests.fuzz.values import values
 
 TARGETS: Final[Mapping[str, OpenTarget]] = {
     "telegrams": telegrams,
+    "values": values,
     "replies": replies,
     "balancer": balancer,
     "agent": agent,

@@ -122,6 +122,7 @@ def test_a_part_that_stays_away_is_told_of() -> None:
     with pytest.raises(RefusedError, match="p3") as refused:
         grid.hear("p1", b"100", 3.0)
     assert refused.value.cause is Count.HALF_MISSING
+    assert grid.hear("p3", b"100", 3.1) is not None, "and when it comes the sample is whole"
 
 
 def test_a_refused_value_leaves_the_one_before_and_completes_nothing() -> None:

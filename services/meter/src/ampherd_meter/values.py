@@ -114,7 +114,7 @@ class Gathering:
     def _miss(self, silent: Sequence[Quantity], named: Sequence[Quantity]) -> None:
         if all(self._new[quantity] <= _MISSES for quantity in named):
             return
-        self._new.clear()
+        self._new = Counter(dict.fromkeys(self._new, 1))
         topics = ", ".join(sorted({self._wanted[quantity].topic for quantity in silent}))
         raise RefusedError(Count.HALF_MISSING, f"nothing on {topics} while the others speak")
 
