@@ -45,6 +45,8 @@ MISTAKES: dict[str, tuple[str, str, str, str, str]] = {
     "password in the address": ("mqtt://", "mqtt://emonpi:secret@", "source", "more than a host", "mqtt://192"),
     "another transport": ("mqtt://192.168.1.30:1883", "tcp://x:1", "source", "tcp does not fit", "bus"),
     "nobody's password": ("    user: emonpi\n", "", "password_file", "without a user", "name the user"),
+    "any file": ("emonpi-password", "/secrets/seal-key", "password_file", "no password's", "beside site.yaml"),
+    "a file elsewhere": ("emonpi-password", "../../x/password", "password_file", "no password's", "beside site.yaml"),
     "account at our own broker": ("mqtt://192.168.1.30:1883", "bus", "user", "service's account", "drop it"),
     "another driver": ("driver: mqtt\n    source: mqtt", "driver: dsmr\n    source: tcp", "user", "only", "set driver"),
     "no values": (GRID, "{role: grid, driver: mqtt, source: bus}", "grid.values", "names no topic", "name one"),

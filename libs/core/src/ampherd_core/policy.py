@@ -20,8 +20,8 @@ from ampherd_core.plans import MAX_ENERGY_KWH
 from ampherd_core.policy_limits import Limits
 from ampherd_core.policy_section import Section
 from ampherd_core.policy_solar import Solar
-from ampherd_core.policy_tariff import FileName, StandingPlan, Tariff
-from ampherd_core.policy_values import TopicValues
+from ampherd_core.policy_tariff import StandingPlan, Tariff
+from ampherd_core.policy_values import PasswordFile, TopicValues
 
 CONNECTION: Final = "connection"
 """The id of the tree's root; no circuit may take it."""
@@ -150,8 +150,8 @@ class Meter(Section):
     user: Annotated[str, Field(min_length=1, max_length=100)] | None = Field(
         None, description="mqtt: the account at another broker"
     )
-    password_file: FileName | None = Field(
-        None, description="mqtt: the file with its password, as seen from the policy's directory"
+    password_file: PasswordFile | None = Field(
+        None, description="mqtt: the file with its password, beside the policy; its name ends with `password`"
     )
     values: TopicValues | None = Field(None, description="mqtt: which topic tells what")
     dsmr: DsmrVersion = Field(DsmrVersion.AUTO, description="P1 dialect; `auto` reads it from the telegram")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Annotated, Final
 
@@ -68,6 +69,18 @@ UNITS: Final = {
     **dict.fromkeys(ENERGIES, Unit.WH),
 }
 """What each quantity is kept in."""
+
+
+def _is_password_file(name: str) -> str:
+    """Whoever edits the policy must not have any other file sent to a broker of his."""
+    if not re.fullmatch(r"[A-Za-z0-9._-]*password", name):
+        raise ValueError(
+            "is no password's file; name one beside site.yaml that ends with password, like emonpi-password"
+        )
+    return name
+
+
+PasswordFile = Annotated[str, Field(max_length=100), AfterValidator(_is_password_file)]
 
 
 def _is_a_factor(scale: float) -> float:
