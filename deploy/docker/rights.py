@@ -34,7 +34,7 @@ WRITES: Final = {
         "service/+/reply/#",
         "event",
     ),
-    "api": ("charger/+/+/set", "site/limit/set", "history/request", "service/api/status", "event"),
+    "api": ("charger/+/+/set", "site/limit/set", "site/prices/set", "history/request", "service/api/status", "event"),
     "operator": ("site/limit/set",),
     "source": (),
     "reader": (),

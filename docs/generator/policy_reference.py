@@ -11,7 +11,7 @@ from ampherd_core.policy_file import PolicyError, parse_policy
 from ampherd_core.policy_limits import TIME_OF_DAY, Limits, OperatorCap, QuarterPeak, Window
 from ampherd_core.policy_section import Section
 from ampherd_core.policy_solar import Solar, SolarBattery
-from ampherd_core.policy_tariff import PriceWindow, StandingPlan, Tariff
+from ampherd_core.policy_tariff import PriceFeed, PriceWindow, StandingPlan, Tariff
 from ampherd_core.policy_values import TopicValue, TopicValues
 from pydantic_core import PydanticUndefined
 
@@ -54,6 +54,7 @@ _SECTIONS: Final[tuple[tuple[str, type[Section], str], ...]] = (
     ("solar.battery", SolarBattery, "A home battery's place in the order. May be left out."),
     ("tariff", Tariff, "What energy costs, for charging plans: [plans.md](plans.md). May be left out."),
     ("tariff.windows.<id>", PriceWindow, "A price for some hours of some days."),
+    ("tariff.feed", PriceFeed, "A source of day-ahead prices, asked every hour: [plans.md](plans.md#prices). Off."),
 )
 
 _UNITS: Final = {"_a": "A", "_s": "s", "_v": "V", "_w": "W", "_wh": "Wh", "_kwh": "kWh", "_percent": "%"}

@@ -61,6 +61,15 @@ def test_too_little_teaches_nothing() -> None:
     assert not quarter(UsualLoads(), MONDAY, lambda _: (2.0, 0.0, 0.0), samples=20)
 
 
+def test_what_runs_just_now_is_not_what_the_house_takes_these_days() -> None:
+    """An oven for five of the last twenty minutes."""
+    usual = UsualLoads()
+    assert usual.lately("connection") is None
+    quarter(usual, MONDAY, lambda _: (1.0, 0.5, 2.0))
+    quarter(usual, MONDAY + timedelta(minutes=15), lambda _: (1.0, 0.5, 13.0), samples=30)
+    assert usual.lately("connection") == (1.0, 0.5, 2.0)
+
+
 def test_it_outlives_a_restart_and_nonsense_is_ignored() -> None:
     usual, again = UsualLoads(), UsualLoads()
     quarter(usual, MONDAY, lambda _: (2.0, 1.0, 0.5))

@@ -14,7 +14,7 @@ from ampherd_core.policy import Charger, Circuit, Connection, Meter, Policy, Sit
 from ampherd_core.policy_limits import Limits, OperatorCap, QuarterPeak, Window
 from ampherd_core.policy_section import Section
 from ampherd_core.policy_solar import Solar, SolarBattery
-from ampherd_core.policy_tariff import PriceWindow, Tariff
+from ampherd_core.policy_tariff import PriceFeed, PriceWindow, Tariff
 from ampherd_core.policy_values import TopicValue, TopicValues
 
 Path: TypeAlias = tuple[str | int, ...]
@@ -141,6 +141,7 @@ _SECTIONS: Final[dict[str, type[Section]]] = {
     "solar.battery": SolarBattery,
     "tariff": Tariff,
     "tariff.windows": PriceWindow,
+    "tariff.feed": PriceFeed,
 }
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import re
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -34,6 +35,25 @@ class PriceWindow(Section):
     )
 
 
+def _is_web_address(url: str) -> str:
+    if re.fullmatch(r"https?://[^\s/?#@]+([/?][^\s#]*)?", url) is None:
+        raise ValueError("this is no web address; write it like https://host/path, without a name and password")
+    return url
+
+
+class PriceFeed(Section):
+    """Day-ahead prices that the api fetches every hour, for the list of prices. It never runs where it is left out."""
+
+    url: Annotated[str, Field(max_length=400), AfterValidator(_is_web_address)] = Field(
+        description="what to ask, by http or https; the answer is in the form of aWATTar's /v1/marketdata"
+    )
+    form: Literal["awattar"] = Field("awattar", description="how the answer is written")
+    add_per_kwh: Price = Field(0, description="what comes on top of the exchange's price: grid fees, levies, per kWh")
+    factor: Annotated[float, Field(gt=0, le=100)] = Field(
+        1, description="then times this: 1.19 for a tax of 19 %; or an exchange rate"
+    )
+
+
 class Tariff(Section):
     """What a kilowatt-hour costs, in money or grams of CO2. A list comes before windows, windows before the price."""
 
@@ -45,6 +65,7 @@ class Tariff(Section):
     list_file: FileName | None = Field(
         None, description="a JSON file with a list of {start, end, price}, read again when it changes"
     )
+    feed: PriceFeed | None = Field(None, description="a source to fetch the list from; left out: none is asked")
 
 
 class StandingPlan(Section):

@@ -37,6 +37,7 @@ from ampherd_api.history_open import open_history
 from ampherd_api.inbox import Document, Inbox, filters
 from ampherd_api.live import Live
 from ampherd_api.policy_store import PolicyStore
+from ampherd_api.price_feed import PriceKeeper
 from ampherd_api.recorder import Recorder
 from ampherd_api.tokens import Tokens
 from ampherd_api.view import View
@@ -64,6 +65,7 @@ class ApiService(Service):
         self._live = Live(self._view, lambda: self.bus.is_connected)
         self._commands = Commands(self.bus, self.topics, self._reply_topic)
         history = open_history(environment.history_url, environment.extra)
+        self._prices = PriceKeeper(policy.tariff.feed, self._publish_prices, self.event)
         self._recorder = Recorder(policy.site.id, self._store, history, marks=self._store)
         self.context = Context(
             view=self._view,
@@ -109,6 +111,7 @@ class ApiService(Service):
     async def policy_changed(self, policy: Policy) -> None:
         """Show the new site."""
         self._inbox.policy = policy
+        self._prices.take_feed(policy.tariff.feed)
         self._view.adopt(policy)
         self._live.renewed()
 
@@ -120,14 +123,19 @@ class ApiService(Service):
         with _listening(self.environment) as listener:
             recording = asyncio.create_task(self._recorder.run(), name="recorder")
             serving = asyncio.create_task(server.serve(sockets=[listener]), name="http")
+            pricing = asyncio.create_task(self._prices.keep(), name="prices")
             try:
-                done, _ = await asyncio.wait({recording, serving}, return_when=asyncio.FIRST_COMPLETED)
+                done, _ = await asyncio.wait({recording, serving, pricing}, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     task.result()
             finally:
                 recording.cancel()
+                pricing.cancel()
                 server.should_exit = True
-                await asyncio.gather(recording, serving, return_exceptions=True)
+                await asyncio.gather(recording, serving, pricing, return_exceptions=True)
+
+    async def _publish_prices(self, payload: bytes) -> bool:
+        return await self.bus.publish(Outbound(self.topics.prices_set, payload, qos=1, is_retained=True))
 
     async def stopping(self) -> None:
         """Put what is in memory away."""

@@ -3,34 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+MOST_URGENT: Final = 7
+"""Urgencies are whole numbers up to this; 0 is that of a car without a plan."""
 
 
 class Stint(NamedTuple):
-    """A stretch of time in which a plan has the charger offer up to `amps` (A per phase)."""
+    """A stretch of time in which a plan has the charger offer up to `amps` (A per phase).
+
+    Where it `takes_more`, what nobody else needs is welcome on top: it is no dearer than what is planned for later.
+    """
 
     start_s: float
     end_s: float
     amps: float
+    takes_more: bool = False
 
 
 class Agenda:
     """The stints to come; without any plan it asks for nothing and forbids nothing.
 
-    `comes_first` says that its car is served before others of its priority: whoever planned for it reckoned with that.
+    `urgency` says how much before others of its priority its car is served: whoever planned for it reckoned with that.
     """
 
-    __slots__ = ("_now_s", "_stints", "comes_first")
+    __slots__ = ("_now_s", "_stints", "urgency")
 
     def __init__(self) -> None:
         self._stints: Sequence[Stint] | None = None
         self._now_s = 0.0
-        self.comes_first = False
+        self.urgency = 0
 
-    def take(self, stints: Sequence[Stint] | None, *, comes_first: bool = False) -> None:
+    def take(self, stints: Sequence[Stint] | None, *, urgency: int = 0) -> None:
         """A finished schedule; None where no plan rules."""
         self._stints = stints
-        self.comes_first = comes_first
+        self.urgency = urgency
 
     def look(self, now_s: float) -> None:
         """The time has come to be this late."""
@@ -41,7 +48,14 @@ class Agenda:
         """What the plan has it offer now, A; 0 while it waits, None where no plan rules."""
         if self._stints is None:
             return None
-        return next((stint.amps for stint in self._stints if stint.start_s <= self._now_s < stint.end_s), 0.0)
+        stint = self._stint
+        return stint.amps if stint is not None else 0.0
+
+    @property
+    def takes_more(self) -> bool:
+        """Whether more than the plan's amps is welcome now."""
+        stint = self._stint
+        return stint is not None and stint.takes_more
 
     @property
     def is_charging(self) -> bool:
@@ -53,3 +67,7 @@ class Agenda:
         """How long until the next stint begins, s; None where there is none."""
         starts = [stint.start_s - self._now_s for stint in self._stints or () if stint.start_s > self._now_s]
         return min(starts, default=None)
+
+    @property
+    def _stint(self) -> Stint | None:
+        return next((stint for stint in self._stints or () if stint.start_s <= self._now_s < stint.end_s), None)

@@ -85,6 +85,21 @@ def _share(queue: Sequence[Car], limits: Sequence[Limit], offers: dict[str, floa
         _raise_equally(list(group), limits, slack, offers, limited_by)
 
 
+def with_rest(
+    allocation: Allocation, cars: Sequence[Car], welcome_a: Mapping[str, float], limits: Sequence[Limit]
+) -> Allocation:
+    """What an allocation leaves over goes to those of its cars that may take more than they need, by the same order."""
+    served = [
+        car._replace(min_a=offer, max_a=max(offer, welcome_a.get(car.id, offer)))
+        for car in cars
+        if (offer := allocation.offers[car.id]) > 0
+    ]
+    more = allocate(served, limits)
+    if 0 in more.offers.values():
+        return allocation
+    return Allocation({**allocation.offers, **more.offers}, {**allocation.limited_by, **more.limited_by})
+
+
 def fits(offers: Mapping[str, float], limits: Sequence[Limit]) -> bool:
     """Whether the offers (A by car) stay within every limit that one of them loads."""
     for limit in limits:

@@ -117,8 +117,8 @@ def write(core: Balancer, aims: Mapping[str, Aim], prices: Prices, usual: UsualL
 
 
 def _known(usual: UsualLoads, node: str, reserve_a: float) -> Phases:
-    """Of a quarter-hour that was never seen: what the node takes now, or what its policy reserves."""
-    return usual.now.get(node, (reserve_a, reserve_a, reserve_a))
+    """Of a quarter-hour that was never seen: what the node took lately, or what its policy reserves."""
+    return usual.lately(node) or (reserve_a, reserve_a, reserve_a)
 
 
 def key(core: Balancer, aims: Mapping[str, Aim], prices: Prices, at: datetime) -> tuple[object, ...]:

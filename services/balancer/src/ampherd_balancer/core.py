@@ -13,7 +13,7 @@ from ampherd_core.messages import ChargerState, Grant, GrantId, MeterRole, Mode,
 from ampherd_core.phases import LINES, Line, Phases, on_lines, total
 from ampherd_core.policy import CONNECTION, Policy
 
-from ampherd_balancer.allocate import Allocation, Car, Limit, allocate, fits
+from ampherd_balancer.allocate import Allocation, Car, Limit, allocate, fits, with_rest
 from ampherd_balancer.cap import Cap
 from ampherd_balancer.cut import cut
 from ampherd_balancer.desk import Desk
@@ -223,6 +223,8 @@ class Balancer:
         cars = [self._car(desk, ranks, now_s) for desk in wanting if desk.granted_a > 0 or desk.waits_s(now_s) == 0]
         ready = self._ready(cars, situation)
         target = self._allocate(ready, situation.likely) if ready else Allocation({}, {})
+        welcome = {desk.id: desk.welcome_a for desk in wanting if desk.welcome_a > desk.useful_a}
+        target = with_rest(target, ready, welcome, situation.likely) if welcome else target
         self.turns.served([car_id for car_id, offer_a in target.offers.items() if offer_a > 0], now_s)
         return target
 
@@ -294,7 +296,7 @@ class Balancer:
         limits = situation.likely if len(short) > 1 else ()
         for desk in sorted(short, key=lambda desk: (desk.priority, desk.granted_a <= goals[desk.id])):
             raised = {**goals, desk.id: goals[desk.id] + desk.step_a}
-            if limits and raised[desk.id] <= desk.useful_a and fits(raised, limits):
+            if limits and raised[desk.id] <= desk.welcome_a and fits(raised, limits):
                 goals = raised
         return goals
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import Final
 
@@ -10,7 +11,7 @@ from ampherd_core.phases import LINES, ZERO, Line, PhaseCount, Phases, on_lines
 from ampherd_core.policy import Policy
 from ampherd_core.units import MAX_OFFER_A
 
-from ampherd_balancer.agenda import Agenda
+from ampherd_balancer.agenda import MOST_URGENT, Agenda
 from ampherd_balancer.appetite import USED_ABOVE_A, Appetite
 from ampherd_balancer.book import NOISE_A, SILENT_AFTER_S, Book
 from ampherd_balancer.hearing import Sender
@@ -83,7 +84,7 @@ class Desk:
     @property
     def precedence(self) -> int:
         """Its place among the others: by priority, and of equals those first whose plan has them charge."""
-        return 2 * self.priority - (self.agenda.is_charging and self.agenda.comes_first)
+        return (MOST_URGENT + 1) * self.priority - (self.agenda.urgency if self.agenda.is_charging else 0)
 
     @property
     def ceiling_a(self) -> float:
@@ -106,7 +107,14 @@ class Desk:
     def useful_a(self) -> float:
         """What it can use now, or less where its plan asks for less, A."""
         planned_a = self.agenda.amps
-        return self.usable_a if planned_a is None else min(self.usable_a, max(self.min_a, planned_a))
+        if planned_a is None:
+            return self.usable_a
+        return min(self.usable_a, max(self.min_a, math.ceil(planned_a / self.step_a - 1e-6) * self.step_a))
+
+    @property
+    def welcome_a(self) -> float:
+        """What it may use of what nobody else needs, A."""
+        return self.usable_a if self.agenda.takes_more else self.useful_a
 
     @property
     def lines(self) -> tuple[Line, ...]:

@@ -5,7 +5,7 @@ Pure: the shell tells the time, runs `lay` beside its loop, and publishes what i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -17,7 +17,7 @@ from ampherd_core.policy import Policy
 from ampherd_balancer import account as accounts_
 from ampherd_balancer import brief as briefs
 from ampherd_balancer.account import Account
-from ampherd_balancer.agenda import Stint
+from ampherd_balancer.agenda import MOST_URGENT
 from ampherd_balancer.brief import Aim, Brief
 from ampherd_balancer.core import Balancer
 from ampherd_balancer.plan_words import plan_state
@@ -25,6 +25,7 @@ from ampherd_balancer.planner import MET_WITHIN_WH, Schedule
 from ampherd_balancer.power import watts_per_amp
 from ampherd_balancer.settings import SettingError
 from ampherd_balancer.site import Node
+from ampherd_balancer.stints import stints
 from ampherd_balancer.tariff import Prices, read_prices
 from ampherd_balancer.usual import UsualLoads
 from ampherd_balancer.wish_plan import read_plan, read_soc, standing
@@ -89,15 +90,19 @@ class Planning:
     def take(self, core: Balancer, brief: Brief, schedule: Schedule, at: datetime, now_s: float) -> Report:
         """Let a finished schedule rule; `at` and `now_s` are the same moment."""
         self._planned = brief.key
+        urgencies = _urgencies(brief.aims, schedule)
         states = []
+
+        def clock_s(moment: datetime) -> float:
+            return now_s + (moment - at).total_seconds()
+
         for desk in core.desks.values():
             aim = brief.aims.get(desk.id)
             if aim is None:
                 continue
             state = plan_state(desk, aim, schedule, self._account(desk.id), brief.at)
             states.append(state)
-            stints = _stints(aim, state, at, now_s)
-            desk.agenda.take(stints, comes_first=bool(state.is_met))
+            desk.agenda.take(stints(aim, state, brief.slots, clock_s), urgency=urgencies.get(desk.id, 0))
             desk.agenda.look(now_s)
         events, self._missed = [*self._missed, *self._short(states, at)], []
         return Report(states, events)
@@ -163,17 +168,11 @@ class Planning:
         return events
 
 
-def _stints(aim: Aim, state: PlanState, at: datetime, now_s: float) -> Sequence[Stint] | None:
-    """The schedule on the boot clock; one that falls short charges at once and until its time with all it can get."""
-    if aim.due is None or aim.code in ("off", "soc-unknown", "no-car", "below-minimum"):
-        return None
-
-    def clock_s(moment: datetime) -> float:
-        return now_s + (moment - at).total_seconds()
-
-    if state.is_met is False and aim.order is not None:
-        return [Stint(now_s, clock_s(aim.due), aim.order.max_a)]
-    return [Stint(clock_s(part.start), clock_s(part.end), part.offer_a) for part in state.parts]
+def _urgencies(aims: Mapping[str, Aim], schedule: Schedule) -> Mapping[str, int]:
+    """Who comes first among equals: those whose plan is met, the sooner it is due the more."""
+    due = {charger: aim.due for charger, aim in aims.items() if aim.due is not None}
+    met = [charger for charger, outlook in schedule.outlooks.items() if outlook.is_met and charger in due]
+    return {charger: max(1, MOST_URGENT - place) for place, charger in enumerate(sorted(met, key=due.__getitem__))}
 
 
 def _house(core: Balancer, now_s: float) -> dict[str, Phases]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from datetime import datetime
+from statistics import median
 from typing import Annotated, Final
 
 from ampherd_core.messages import PerLine
@@ -34,6 +36,9 @@ class Usual(BaseModel):
     weeks: Annotated[int, Field(ge=1, le=1000)] = 1
 
 
+LATELY: Final = 360
+"""So many samples, an hour's, tell what the house takes these days, whatever happens to run just now."""
+
 _Book = dict[str, dict[Annotated[int, Field(ge=0, lt=QUARTERS_A_WEEK)], Usual]]
 _BOOK: TypeAdapter[_Book] = TypeAdapter(_Book)
 
@@ -43,7 +48,7 @@ class UsualLoads:
 
     def __init__(self) -> None:
         self.book: _Book = {}
-        self.now: Mapping[str, Phases] = {}
+        self._lately: dict[str, deque[Phases]] = {}
         self._quarter: int | None = None
         self._samples: dict[str, list[Phases]] = {}
         self._noted_s = float("-inf")
@@ -51,7 +56,6 @@ class UsualLoads:
     def note(self, loads: Mapping[str, Phases], local: datetime, now_s: float) -> bool:
         """What each node takes beside its cars (A per line) now; True when a quarter-hour was learned."""
         quarter = quarter_of(local)
-        self.now = {**self.now, **loads}
         has_learned = False
         if quarter != self._quarter:
             has_learned = self._learn()
@@ -60,6 +64,7 @@ class UsualLoads:
             self._noted_s = now_s
             for node, load in loads.items():
                 self._samples.setdefault(node, []).append(load)
+                self._lately.setdefault(node, deque(maxlen=LATELY)).append(load)
         return has_learned
 
     def high(self, node: str, local: datetime) -> Phases | None:
@@ -73,6 +78,11 @@ class UsualLoads:
             if other % QUARTERS_A_DAY == quarter % QUARTERS_A_DAY:
                 found = usual.high_a if found is None else most(found, usual.high_a)
         return found
+
+    def lately(self, node: str) -> Phases | None:
+        """What the node took at the median of the last hour, A per line; None before the first sample."""
+        samples = self._lately.get(node)
+        return _phases([median(line) for line in zip(*samples, strict=True)]) if samples else None
 
     def remember(self) -> bytes:
         """All that was learned as a document, for `recall` after a restart."""

@@ -1,0 +1,57 @@
+"""A schedule as one charger's agenda follows it: its parts on the boot clock, and in which of them more is welcome."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from ampherd_core.plans import PlanState
+
+from ampherd_balancer.agenda import Stint
+from ampherd_balancer.brief import Aim
+from ampherd_balancer.planner import Slot
+
+_RESTING: Final = frozenset({"off", "soc-unknown", "no-car", "below-minimum"})
+_UNKNOWN: Final = float("inf")
+"""Where no price is known is the dearest of all."""
+
+
+class _Piece(NamedTuple):
+    """A part of the schedule within one slot."""
+
+    start: datetime
+    end: datetime
+    amps: float
+    price: float
+
+
+def stints(
+    aim: Aim, state: PlanState, slots: Sequence[Slot], clock_s: Callable[[datetime], float]
+) -> Sequence[Stint] | None:
+    """What the charger does; None where no plan rules.
+
+    One that falls short charges from now until its time with all it can get.
+    """
+    if aim.due is None or aim.code in _RESTING:
+        return None
+    if state.is_met is False and aim.order is not None:
+        return [Stint(float("-inf"), clock_s(aim.due), aim.order.max_a)]
+    pieces = _pieces(state, slots)
+    found: list[Stint] = []
+    dearest = float("-inf")
+    for piece in reversed(pieces):
+        takes_more = not found or piece.price <= dearest
+        found.append(Stint(clock_s(piece.start), clock_s(piece.end), piece.amps, takes_more))
+        dearest = max(dearest, piece.price)
+    return found[::-1]
+
+
+def _pieces(state: PlanState, slots: Sequence[Slot]) -> Sequence[_Piece]:
+    found = []
+    for part in state.parts:
+        for slot in slots:
+            start, end = max(part.start, slot.start), min(part.end, slot.end)
+            if start < end:
+                found.append(_Piece(start, end, part.offer_a, _UNKNOWN if slot.price is None else slot.price))
+    return found
