@@ -363,6 +363,16 @@ def test_a_raise_that_was_not_obeyed_is_not_made_up_for_in_a_cut() -> None:
     assert a.drawn_a == 8
 
 
+def test_a_raise_that_an_agent_may_have_missed_is_not_said_again_while_nobody_hears_it() -> None:
+    """At 10 s it is told 10 A, and all but readings are lost; from 14 s on the house leaves 8, and it hears again."""
+    a = Car("a")
+    bench = Bench(site("a"), [a], steps((0, (2, 2, 2)), (14, (17, 2, 2)))).run(9)
+    bench.post = lambda kind: [0.0] if kind == "reading" else []
+    bench.run(5)
+    bench.post = lambda kind: [] if kind == "state" else [0.0]
+    assert bench.run(4).offers() == {"a": 6}
+
+
 def test_a_minimum_between_whole_amps_is_the_next_one() -> None:
     """A Zoe's owner writes 6.5 A, and the wallbox can only say 6 or 7."""
     policy = policy_of({"a": {"max_a": 16, "min_a": 6.5}})

@@ -24,7 +24,7 @@ def cut(desks: Desks, outside: Outside, situation: Situation, now_s: float) -> M
         for charger, fallback_a in _fallbacks(desks, situation.stale_nodes).items():
             ceilings[charger] = min(ceilings.get(charger, fallback_a), fallback_a)
     for desk in desks.values():
-        ceiling_a = ceilings.setdefault(desk.id, desk.granted_a)
+        ceiling_a = ceilings.setdefault(desk.id, _unraised_a(desk, desk.granted_a))
         if ceiling_a < desk.granted_a:
             ceilings[desk.id] = desk.floored(ceiling_a)
     return ceilings
@@ -39,7 +39,7 @@ def _kept(desks: Desks, outside: Outside, situation: Situation, now_s: float) ->
         return kept
     offers = allocate([_runner(desk, kept[desk.id], now_s) for desk in running], sure).offers
     _spare(running, outside, situation, kept, offers, now_s)
-    return {**offers, **_unfelt(desks, situation.wires, kept, offers), **_withdrawn(desks, situation, offers, now_s)}
+    return _withdrawn(desks, situation, {**offers, **_unfelt(desks, situation.wires, kept, offers)}, now_s)
 
 
 def _spare(
@@ -78,12 +78,17 @@ def _withdrawn(desks: Desks, situation: Situation, offers: Mapping[str, float], 
         for charger, stuck_a in situation.stuck_a.items()
     }
     over = [limit for limit in situation.wires if not fits(booked, [limit])]
-    confirmed = {charger: desks[charger].book.confirmed_a or 0.0 for limit in over for charger in limit.weights}
+    sharing = {charger for limit in over for charger in limit.weights}
     return {
-        charger: amps
-        for charger, amps in confirmed.items()
-        if amps + desks[charger].step_a <= offers.get(charger, 0.0) + _EPSILON_A
+        charger: _unraised_a(desks[charger], offer_a) if charger in sharing else offer_a
+        for charger, offer_a in offers.items()
     }
+
+
+def _unraised_a(desk: Desk, offer_a: float) -> float:
+    """The offer without a raise that its wallbox has not confirmed: who is out of reach may never have heard of it."""
+    confirmed_a = desk.book.confirmed_a or 0.0
+    return confirmed_a if confirmed_a + desk.step_a <= offer_a + _EPSILON_A else offer_a
 
 
 def _runner(desk: Desk, kept_a: float, now_s: float) -> Car:
