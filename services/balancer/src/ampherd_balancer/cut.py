@@ -62,11 +62,16 @@ def _spare(
 def _unfelt(
     desks: Desks, wires: Sequence[Limit], kept: Mapping[str, float], offers: Mapping[str, float]
 ) -> Mapping[str, float]:
-    """Over a wire's limit, a car that nobody measures gets its minimum: it may draw too little to feel less."""
-    over = [limit for limit in wires if not fits(kept, [limit])]
+    """Over a wire's limit, a car that nobody measures gets its minimum: it may draw too little to feel less.
+
+    When such a car is stopped, all beside it get theirs until that shows: it may have drawn nothing on that line.
+    """
     on_minimum: dict[str, float] = {}
-    for charger in {charger for limit in over for charger in limit.weights if offers.get(charger, 0.0) > 0}:
-        if not desks[charger].book.is_metered:
+    for limit in [limit for limit in wires if not fits(kept, [limit])]:
+        running = [charger for charger in limit.weights if charger in offers]
+        unmetered = [charger for charger in running if not desks[charger].book.is_metered]
+        is_one_stopped = any(offers[charger] == 0 and desks[charger].is_charging for charger in unmetered)
+        for charger in running if is_one_stopped else unmetered:
             on_minimum[charger] = min(offers[charger], desks[charger].min_a)
     return on_minimum
 

@@ -84,9 +84,11 @@ class LeaderPromises:
         }
 
     def watch(self, now_s: float) -> None:
-        """Remember what a meter senses now: who knows when its reading comes."""
+        """See who leads, though it speaks to nobody, and what a meter senses now: who knows when its reading comes."""
         if self._sensed and self._sensed[-1][0] == now_s:
             return
+        for name in self._world.balancers:
+            self._reign(name, now_s)
         while self._sensed and self._sensed[0][0] <= now_s - SENSED_S:
             self._sensed.popleft()
         site = self._world.site
