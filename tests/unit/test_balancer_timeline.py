@@ -96,6 +96,17 @@ class TestStep:
         bench.run(1200)
         assert [len(car.changes) for car in bench.cars.values()] == settled, "offers stand still under the peak"
 
+    @pytest.mark.parametrize(("on_s", "off_s"), [(60, 45), (240, 60)])
+    def test_no_raise_into_the_pauses_of_a_load_that_comes_back(self, on_s: float, off_s: float) -> None:
+        def oven(t: float) -> Phases:
+            return (2, 2, 13) if 100 <= t < 1900 and (t - 100) % (on_s + off_s) < on_s else (2, 2, 2)
+
+        bench = Bench(site("a"), cars(3, "a"), oven).run(1900)
+        raises = [at_s for at_s, offer_a in bench.cars["a"].changes if at_s > bench.began_s + 100 and offer_a == 16]
+        assert len(raises) == 1, "nobody can know the first pause"
+        back_s = bench.run_until(lambda: bench.offers()["a"] == 16, 120)
+        assert back_s <= 1.5 * off_s
+
     @pytest.mark.parametrize("lag_s", [0, 3, 6])
     @pytest.mark.parametrize("meter_every_s", [1, 2, 5, 10])
     @pytest.mark.parametrize("whole_amps", [False, True])

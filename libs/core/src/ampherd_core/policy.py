@@ -244,10 +244,13 @@ class Timings(Section):
         6, description="a cut counts as done for this long before it shows, s"
     )
     hold_s: Annotated[float, Field(ge=0, le=600)] = Field(
-        30, description="the house counts at its highest of this long, s"
+        30,
+        description="the house counts at its highest of this long, s; longer for a load that comes back after pauses",
     )
     return_after_s: Annotated[float, Field(ge=0, le=3600)] = Field(
-        120, description="a car that was stopped comes back when the house has left it room for this long, s"
+        120,
+        description="a car that was stopped comes back when the house has left it room for this long, s; "
+        "longer pauses of a load are not waited out",
     )
     rise_every_s: Annotated[float, Field(ge=1, le=60)] = Field(
         5, description="least time between two raises of a charger, s"
@@ -270,7 +273,8 @@ class Timings(Section):
         60, description="current that a car leaves unused this long is given to others, s"
     )
     probe_every_s: Annotated[float, Field(ge=30, le=7200)] = Field(
-        600, description="how often a car that left current unused is offered more, s"
+        600,
+        description="how often a car that left current unused is offered more, s; one that takes nothing more seldom",
     )
 
 

@@ -25,6 +25,15 @@ UNHEARD_S: Final = 5.0
 """A car may stop while its agent is not heard, for three seconds and a little: that is no room for others. So long
 the highest that the rest may have been counts, too: its lowest says little while another car is in doubt."""
 
+COMES_BACK_A: Final = 1.0
+"""A load that comes back is at least so much; whole amps alone make less."""
+
+EXPECTED_S: Final = 600.0
+"""A load that came back is expected again for so long: ovens come every two minutes, dryers every five."""
+
+LONGER: Final = 1.25
+"""Its pauses are not all alike."""
+
 AHEAD_S: Final = 1.5
 """A wallbox may report this long after the meter what both saw: agents speak at least once a second."""
 
@@ -61,22 +70,28 @@ class House:
         self._settled = Peak(hold_s)
         self._lasting = Peak(return_after_s)
         self._highs = Peak(self._unheard_s)
+        self._pause_s, self._came_back_s = 0.0, float("-inf")
         self._latest: tuple[float, Phases] | None = None
 
     def hold_for(self, hold_s: float, return_after_s: float) -> None:
         """Reckon with the most of this long from now on; the second for who had to stop."""
         self._hold_s = hold_s
         self._lasting.window_s = return_after_s
-        self._settled.window_s = max(hold_s, self._unheard_s)
+        self._settled.window_s = self._held_s
 
     def note(self, at_s: float, load: Phases, interval_s: float) -> None:
         """One sample of the node's meter, guard current per line (A); the meter's period tells how old it may be."""
         self._back_s = SENDING_S + min(max(interval_s, REFRESH_S), SLOWEST_REFRESH_S)
         self._unheard_s = interval_s + UNHEARD_S
-        self._settled.window_s = max(self._hold_s, self._unheard_s)
+        self._settled.window_s = max(self._held_s, self._expects_s(at_s))
         self._highs.window_s = self._unheard_s
         self._latest = (at_s, load)
         self._open.append((at_s, load))
+
+    @property
+    def _held_s(self) -> float:
+        """How long every load is remembered, s."""
+        return max(self._hold_s, self._unheard_s)
 
     @property
     def load(self) -> Phases | None:
@@ -94,6 +109,7 @@ class House:
             at_s, load = self._open.popleft()
             low, high = _rest(load, drawn, at_s - self._back_s, at_s + AHEAD_S)
             settled = subtract(low, unseen)
+            self._notice_comeback(settled, at_s)
             self._settled.note(at_s, settled)
             self._lasting.note(at_s, settled)
             self._highs.note(at_s, high)
@@ -108,6 +124,20 @@ class House:
         if (peak := self._lasting.most(now_s)) is not None:
             lasting = most(likely, add(peak, unseen))
         return Interval(subtract(low, unseen), likely, high, lasting)
+
+    def _notice_comeback(self, settled: Phases, at_s: float) -> None:
+        """What cars get in a load's pause is taken back at its end: once one was seen, pauses are waited out."""
+        for place, amps in enumerate(settled):
+            before_s = self._lasting.last_s(place, amps - COMES_BACK_A, at_s)
+            if before_s is not None and at_s - before_s > self._held_s:
+                known_s = self._pause_s if at_s - self._came_back_s < EXPECTED_S else 0.0
+                self._pause_s, self._came_back_s = max(known_s, at_s - before_s), at_s
+
+    def _expects_s(self, now_s: float) -> float:
+        """How long a load's pause may last, s; 0 where none has come back lately."""
+        if now_s - self._came_back_s >= EXPECTED_S:
+            return 0.0
+        return min(LONGER * self._pause_s, self._lasting.window_s)
 
 
 def _rest(load: Phases, drawn: Sequence[Trace], start_s: float, stop_s: float) -> tuple[Phases, Phases]:

@@ -75,6 +75,11 @@ class Peak:
                 queue.pop()
             queue.append((at_s, amount))
 
+    def last_s(self, place: int, least: float, now_s: float) -> float | None:
+        """When a line's value was at least that for the last time in the window, or None."""
+        at_s = next((at_s for at_s, amount in reversed(self._queues[place]) if amount >= least), None)
+        return at_s if at_s is not None and at_s >= now_s - self.window_s else None
+
     def most(self, now_s: float) -> Phases | None:
         """The most of the window's values, or None when it holds none."""
         for queue in self._queues:
