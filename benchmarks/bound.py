@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -16,6 +17,7 @@ from ampherd_simulator.world import DAWN
 
 from benchmarks.case import Case, Kind
 from benchmarks.rivals.optimum import Day, Plan, Visit, least_cost, most_energy, most_surplus
+from benchmarks.rivals.whole_amps import Taker, most_a
 
 SLOT_S: Final = 60
 WH_PER_KWH: Final = 1_000.0
@@ -29,8 +31,33 @@ _PLANS: Final = {
 
 
 def bound(case: Case, policy: Policy, lasts_s: float) -> Plan:
-    """The best that the case allows: energy, surplus or cost, by its kind; the minimum current is left aside."""
-    return _PLANS[case.kind](_day(case, policy, lasts_s), list(_visits(case, lasts_s)))
+    """The best that the case allows: energy, surplus or cost, by its kind.
+
+    Where it is energy under the wires alone, cars take nothing or their minimum and wallboxes signal whole amps;
+    elsewhere both are left aside.
+    """
+    day, visits = _day(case, policy, lasts_s), list(_visits(case, lasts_s))
+    if case.kind is Kind.CONTENTION:
+        day = replace(day, spare_w=list(_takable_w(case, policy, visits, lasts_s)))
+    return _PLANS[case.kind](day, visits)
+
+
+def _takable_w(case: Case, policy: Policy, visits: Sequence[Visit], lasts_s: float) -> Iterator[float]:
+    """The most power that the cars can take of the room, second by second, as means of the slots."""
+    scenario, rating_a = case.scenario, policy.connection.rating_a
+    house = build_site(scenario, scenario.starts_at or DAWN).house
+    under_a = {charger_id: part.car.under_a for charger_id, part in scenario.chargers.items()}
+    for begins_s in range(0, int(lasts_s), SLOT_S):
+        takers = [
+            Taker(visit.lines, visit.max_a, under_a[visit.id.rpartition("-")[0]])
+            for visit in visits
+            if visit.arrives_s <= begins_s < visit.leaves_s
+        ]
+        amps = 0.0
+        for at_s in range(begins_s, begins_s + SLOT_S):
+            one, two, three = house.at(at_s)
+            amps += most_a((max(rating_a - one, 0.0), max(rating_a - two, 0.0), max(rating_a - three, 0.0)), takers)
+        yield amps / SLOT_S * scenario.voltage_v
 
 
 def _day(case: Case, policy: Policy, lasts_s: float) -> Day:

@@ -88,8 +88,10 @@ own, most of them slower.
 *Our A·s over* counts what the house alone would not have caused, over every limit; *worst A over* includes the house. A
 *stop* is one that the car did not ask for, a *reversal* a change of the offer against the one before, a *flap* one
 within a minute. *Fairness* is Jain's index over the shares of what each car wanted, *least served* the share of the car
-that got least. The *perfect foresight* row is a linear program over minutes that knows the whole day and leaves the
-minimum current of 6 A aside: a bound, not a controller.
+that got least. The *perfect foresight* row is a linear program over minutes that knows the whole day: a bound, not a
+controller. Where energy alone counts its cars take nothing or at least their minimum, wallboxes signal whole amps, and
+each car takes its 0.3 A less than it is offered; it knows the house second by second, needs no margin and no meter, and
+a lag costs it nothing. Of sun, caps and costs it leaves the minimum current of 6 A aside.
 """
 
 
