@@ -12,6 +12,7 @@ from ampherd_core.messages import Event
 from ampherd_core.plans import PlanState
 from ampherd_core.policy import DriverName, Policy
 from ampherd_core.policy_file import load_policy
+from ampherd_core.policy_limits import Limits
 from ampherd_simulator.mirror import mirror
 from ampherd_simulator.scenario import CarPart, HousePart, StepPart
 from ampherd_simulator.virtual_planner import VirtualPlanner
@@ -124,6 +125,16 @@ def test_a_house_that_takes_more_than_usual_is_caught_up_with(policy: Policy) ->
     site.set("carport-left", energy_kwh=25, by="04:00")
     site.until(6)
     assert site.charged_kwh("carport-left") == pytest.approx(25, abs=0.5)
+
+
+def test_a_plan_keeps_out_of_a_power_window_that_is_still_to_come(policy: Policy) -> None:
+    """The two cheapest hours are capped at 3 kW for the whole site: what follows them is the next best."""
+    window = {"power_w": 3_000, "start": "00:00", "end": "02:00"}
+    limits = Limits.model_validate({"windows": {"night": window}})
+    site = night(policy.model_copy(update={"limits": limits}), **ALONE)
+    site.set("carport-left", energy_kwh=20, by="06:00")
+    site.until(0.05)
+    assert site.states["carport-left"].reason.startswith("Charges 02:00 to 03:")
 
 
 def test_what_cannot_be_met_is_told_at_once_and_charged_as_far_as_it_goes(policy: Policy) -> None:

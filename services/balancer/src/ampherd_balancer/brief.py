@@ -11,11 +11,12 @@ from zoneinfo import ZoneInfo
 from ampherd_core.messages import Mode
 from ampherd_core.phases import Phases
 from ampherd_core.plans import LONGEST_AHEAD_H, Plan
-from ampherd_core.policy import Policy
+from ampherd_core.policy import CONNECTION, Policy
 
 from ampherd_balancer.account import Account
 from ampherd_balancer.core import Balancer
 from ampherd_balancer.desk import Desk
+from ampherd_balancer.foreseen import Foreseen
 from ampherd_balancer.planner import MET_WITHIN_WH, Order, Schedule, Slot, cuts, plan
 from ampherd_balancer.power import watts_per_amp
 from ampherd_balancer.site import bounds
@@ -107,13 +108,22 @@ def write(core: Balancer, aims: Mapping[str, Aim], prices: Prices, usual: UsualL
     zone = ZoneInfo(core.policy.site.timezone)
     used = {desk.id: desk.lines_on(3) for desk in core.desks.values()}
     walls = bounds(core.policy, core.tree, used)
+    caps = Foreseen(core.policy.limits.windows, _peak_w(core), {order.charger: order.watts_per_amp for order in orders})
     slots = []
     for start, end in cuts(at, ahead):
         local = start.astimezone(zone)
         others = {node.id: usual.high(node.id, local) or _known(usual, node.id, node.reserve_a) for node in core.tree}
+        house_w = sum(others[CONNECTION]) * core.policy.connection.voltage_v
         limits = [bound.beside(others[bound.node_id]) for bound in walls]
+        limits += caps.limits(local, end.astimezone(zone), house_w)
         slots.append(Slot(start, end, price_at(core.policy.tariff, prices, local), limits))
     return Brief(at, key(core, aims, prices, at), aims, slots)
+
+
+def _peak_w(core: Balancer) -> float | None:
+    """What a quarter-hour may cost nothing more than, W."""
+    quarter = core.outside.quarter
+    return quarter.target_w if quarter is not None else None
 
 
 def _known(usual: UsualLoads, node: str, reserve_a: float) -> Phases:
@@ -134,7 +144,7 @@ def key(core: Balancer, aims: Mapping[str, Aim], prices: Prices, at: datetime) -
         )
         for charger, aim in aims.items()
     ]
-    return quarter, tuple(orders), prices, id(core.policy)
+    return quarter, tuple(orders), prices, id(core.policy), _peak_w(core)
 
 
 def wanted_wh(wish: Plan, account: Account, battery_kwh: float | None) -> float | None:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from ampherd_core.plans import PlannedPart, PlanState
 
+from ampherd_balancer import foreseen
 from ampherd_balancer.account import Account
 from ampherd_balancer.brief import Aim
 from ampherd_balancer.desk import Desk
@@ -99,6 +100,9 @@ def _why(outlook: Outlook) -> str:
 
 
 def _place(code: str) -> str:
+    outside = foreseen.place(code)
+    if outside is not None:
+        return outside
     node, _, line = code.rpartition("-")
     return f"{line.upper()} of the {node}" if node == "connection" else f"{line.upper()} of circuit {node}"
 
