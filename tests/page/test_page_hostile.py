@@ -8,16 +8,11 @@ from pathlib import Path
 
 import pytest_asyncio
 from ampherd_core.messages import Decision, Event, IecState, ServiceStatus, Severity, SiteState
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, expect
 
-from tests.page.make_believe import MakeBelieve
-from tests.page.running_api import RunningApi, running_site
-from tests.page.test_page_live import browser
+from tests.page.running_api import running_site
+from tests.page.shown import Shown
 from tests.support.brokers import BrokerServer
-
-__all__ = ["browser"]
-
-Hostile = tuple[Page, RunningApi, MakeBelieve]
 
 _SCRIPT = "void(window.attacked='{}')"
 _POLICY = {
@@ -33,7 +28,7 @@ def evil(place: str) -> str:
 
 
 @pytest_asyncio.fixture
-async def hostile(browser: Browser, broker: BrokerServer, redis_url: str, tmp_path: Path) -> AsyncIterator[Hostile]:
+async def hostile(browser: Browser, broker: BrokerServer, redis_url: str, tmp_path: Path) -> AsyncIterator[Shown]:
     async with running_site(tmp_path, broker.url, redis_url, _POLICY) as (api, site):
         await site.introduce()
         await site.speak()
@@ -44,7 +39,7 @@ async def hostile(browser: Browser, broker: BrokerServer, redis_url: str, tmp_pa
         await page.close()
 
 
-async def test_what_others_wrote_is_shown_as_text_and_never_run(hostile: Hostile) -> None:
+async def test_what_others_wrote_is_shown_as_text_and_never_run(hostile: Shown) -> None:
     page, _, site = hostile
     for topic, message in site.messages(site.now()):
         match message:
@@ -73,7 +68,7 @@ async def test_what_others_wrote_is_shown_as_text_and_never_run(hostile: Hostile
     assert await page.evaluate("document.querySelectorAll('img, #page script, [onerror], [onload]').length") == 0
 
 
-async def test_a_script_that_got_in_all_the_same_would_not_run(hostile: Hostile) -> None:
+async def test_a_script_that_got_in_all_the_same_would_not_run(hostile: Shown) -> None:
     page, _, _ = hostile
     markup = f'<img src=x onerror="{_SCRIPT.format("inline")}"><a href="javascript:{_SCRIPT.format("link")}">x</a>'
     await page.evaluate(
@@ -96,7 +91,7 @@ async def test_a_script_that_got_in_all_the_same_would_not_run(hostile: Hostile)
     assert await page.evaluate("window.attacked") is None
 
 
-async def test_another_sites_page_can_neither_read_nor_change_nor_frame_it(hostile: Hostile, browser: Browser) -> None:
+async def test_another_sites_page_can_neither_read_nor_change_nor_frame_it(hostile: Shown, browser: Browser) -> None:
     _, api, site = hostile
     context = await browser.new_context()
     own = await context.new_page()

@@ -9,34 +9,13 @@ from pathlib import Path
 import pytest_asyncio
 from ampherd_core.messages import Event, IecState, Severity
 from ampherd_core.topics import Topics
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, expect
 
-from tests.page.make_believe import REFUSED, MakeBelieve
-from tests.page.running_api import RunningApi, running_site
+from tests.page.make_believe import REFUSED
+from tests.page.running_api import running_site
+from tests.page.shown import Shown, card
 from tests.support.brokers import BrokerServer
-from tests.support.needs import needs_program
 from tests.support.wait import wait_for
-
-Shown = tuple[Page, RunningApi, MakeBelieve]
-
-_FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-
-
-@pytest_asyncio.fixture
-async def browser() -> AsyncIterator[Browser]:
-    chromium = needs_program("chromium")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=[*_FLAGS])
-        yield browser
-        await browser.close()
 
 
 @pytest_asyncio.fixture
@@ -57,10 +36,6 @@ async def shown(browser: Browser, broker: BrokerServer, redis_url: str, tmp_path
         assert [fault for fault in faults if not any(text in fault for text in expected)] == []
 
 
-def card(page: Page, name: str) -> str:
-    return f"article:has(h2:text-is('{name}'))"
-
-
 async def test_it_shows_phases_chargers_and_reasons(shown: Shown) -> None:
     page, _, _ = shown
     await expect(page).to_have_title("Our house · Ampherd")
@@ -69,19 +44,19 @@ async def test_it_shows_phases_chargers_and_reasons(shown: Shown) -> None:
     label = await page.locator(".phases ol li .track").nth(1).get_attribute("aria-label")
     assert label is not None
     assert re.match(r"L2: \d+\.\d of 24\.0 A, \d+\.\d A free\. House \d\.\d A, Carport left 8\.8 A", label)
-    left = page.locator(card(page, "Carport left"))
+    left = card(page, "Carport left")
     await expect(left.locator(".badge")).to_have_text("Charging")
     await expect(left.locator(".numbers")).to_contain_text("8.8 A")
     await expect(left.locator(".numbers")).to_contain_text("11.5 kWh")
     await expect(left.locator(".why")).to_have_text("Shares what L2 has left with Carport right: 9 A each.")
-    await expect(page.locator(card(page, "Garage")).locator(".turn")).to_contain_text(re.compile(r"7:\d\d|8:00"))
+    await expect(card(page, "Garage").locator(".turn")).to_contain_text(re.compile(r"7:\d\d|8:00"))
     await expect(page.locator(".events li")).to_have_count(3)
     assert "token" not in page.url
 
 
 async def test_new_messages_show_without_a_reload(shown: Shown) -> None:
     page, _, site = shown
-    garage = page.locator(card(page, "Garage"))
+    garage = card(page, "Garage")
     await expect(garage.locator(".badge")).to_have_text("Car connected")
     topic, message = next(pair for pair in site.messages(site.now()) if pair[0] == site.topics.charger_state("garage"))
     update = {"iec_state": IecState.C, "offer_a": 13.0, "drawn_a": (12.6, 0.0, 0.0)}
@@ -92,7 +67,7 @@ async def test_new_messages_show_without_a_reload(shown: Shown) -> None:
 
 async def test_a_mode_button_asks_on_the_bus_and_shows_the_answer(shown: Shown) -> None:
     page, _, site = shown
-    garage = page.locator(card(page, "Garage"))
+    garage = card(page, "Garage")
     await garage.get_by_role("button", name="Off").click()
     await expect(garage.locator(".answer")).to_have_text("Done.")
     assert site.settings == [("garage", "mode", "off")]
@@ -103,7 +78,7 @@ async def test_a_mode_button_asks_on_the_bus_and_shows_the_answer(shown: Shown) 
 
 async def test_a_car_on_sun_shows_what_the_sun_leaves(shown: Shown) -> None:
     page, _, site = shown
-    garage = page.locator(card(page, "Garage"))
+    garage = card(page, "Garage")
     await expect(page.locator(".power")).not_to_contain_text("Surplus")
     await garage.get_by_role("button", name="Sun", exact=True).click()
     await expect(garage.locator(".answer")).to_have_text("Done.")
@@ -116,7 +91,7 @@ async def test_a_car_on_sun_shows_what_the_sun_leaves(shown: Shown) -> None:
 async def test_a_refusal_is_shown_in_the_balancers_words(shown: Shown) -> None:
     page, _, site = shown
     site.refuses_all = True
-    garage = page.locator(card(page, "Garage"))
+    garage = card(page, "Garage")
     await garage.get_by_role("button", name="Off").press("Enter")
     await expect(garage.locator(".answer.is-bad")).to_have_text(REFUSED)
 
@@ -149,7 +124,7 @@ async def test_hostile_words_are_only_words(shown: Shown) -> None:
     topic, decision = next(pair for pair in site.messages(site.now()) if pair[0] == site.topics.decision("guest"))
     await site.say(topic, decision.model_copy(update={"reason": hostile}))
     await expect(page.locator(".events li").first).to_contain_text(hostile)
-    await expect(page.locator(card(page, "Guest")).locator(".why")).to_contain_text(hostile)
+    await expect(card(page, "Guest").locator(".why")).to_contain_text(hostile)
     await expect(page.locator(".charger h2").nth(2)).to_have_text(hostile)
     assert await page.evaluate("window.caught") is None
     assert await page.locator("main img, main script").count() == 0

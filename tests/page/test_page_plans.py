@@ -11,24 +11,11 @@ from pathlib import Path
 import pytest_asyncio
 from ampherd_core.phases import Phases
 from ampherd_core.plans import QUARTERS_A_WEEK, Plan, PlannedPart, PlanState, UsualLoad, Weekday
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, expect
 
-from tests.page.make_believe import MakeBelieve
-from tests.page.running_api import RunningApi, running_site
-from tests.page.test_page_live import _FLAGS, card
+from tests.page.running_api import running_site
+from tests.page.shown import Shown, card
 from tests.support.brokers import BrokerServer
-from tests.support.needs import needs_program
-
-Shown = tuple[Page, RunningApi, MakeBelieve]
-
-
-@pytest_asyncio.fixture
-async def browser() -> AsyncIterator[Browser]:
-    chromium = needs_program("chromium")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=[*_FLAGS])
-        yield browser
-        await browser.close()
 
 
 @pytest_asyncio.fixture
@@ -90,7 +77,7 @@ def usual(now: datetime) -> UsualLoad:
 
 async def test_a_plan_says_what_it_will_do_and_what_it_cannot(shown: Shown) -> None:
     page, _, _ = shown
-    garage, left = page.locator(card(page, "Garage")), page.locator(card(page, "Carport left"))
+    garage, left = card(page, "Garage"), card(page, "Carport left")
     await expect(garage.locator(".plan summary")).to_contain_text("Plan: 20.0 kWh by")
     await expect(garage.locator(".plan summary")).to_contain_text("on Mon, Fri")
     await expect(garage.locator(".said")).to_contain_text("20.0 kWh by Mon 07:00 for 4.21 EUR.")
@@ -107,7 +94,7 @@ async def test_a_plan_says_what_it_will_do_and_what_it_cannot(shown: Shown) -> N
 
 async def test_the_form_sets_and_drops_a_plan(shown: Shown) -> None:
     page, _, site = shown
-    guest = page.locator(card(page, "Guest"))
+    guest = card(page, "Guest")
     await expect(guest.locator(".plan summary")).to_have_text("Plan: none")
     await guest.locator(".plan summary").click()
     await guest.get_by_label("Charge").fill("12.5")
@@ -115,7 +102,7 @@ async def test_the_form_sets_and_drops_a_plan(shown: Shown) -> None:
     await guest.get_by_role("button", name="Tu").click()
     await guest.get_by_role("button", name="Set plan").click()
     await expect(guest.locator(".answer")).to_have_text("Done.")
-    garage = page.locator(card(page, "Garage"))
+    garage = card(page, "Garage")
     await garage.locator(".plan summary").click()
     await garage.get_by_role("button", name="Drop plan").click()
     await expect(garage.locator(".answer")).to_have_text("Done.")
