@@ -10,6 +10,7 @@ import pytest
 from ampherd_core.messages import MeterRole, PhaseSample, Reading, Stamp
 from ampherd_core.policy import DriverName, Policy
 from ampherd_core.policy_file import load_policy
+from ampherd_core.policy_limits import QuarterPeak
 from ampherd_simulator.errors import ScenarioError
 from ampherd_simulator.mirror import mirror
 from ampherd_simulator.report import Report
@@ -138,6 +139,24 @@ def test_a_dead_balancer_is_outlived_by_a_lease_and_a_new_one_takes_over(policy:
     report = it.run(1_800)
     assert max(it.site.grid_a) > 15
     assert report.our_excess_as == 0
+
+
+def test_a_new_balancer_goes_on_with_the_quarter_that_the_one_before_it_counted(policy: Policy) -> None:
+    limits = policy.limits.model_copy(update={"quarter_peak": QuarterPeak()})
+    it = world(policy.model_copy(update={"limits": limits}))
+    it.run(300)
+    before_w = used_w(it)
+    it.stop_balancer()
+    it.start_balancer()
+
+    it.run(320)
+    assert before_w < used_w(it) < 1.2 * before_w
+
+
+def used_w(world: World) -> float:
+    assert world.balancer is not None
+    assert world.balancer.outside.quarter is not None
+    return world.balancer.outside.quarter.used_w
 
 
 def test_a_deaf_wallbox_keeps_its_current_and_the_others_make_room(policy: Policy) -> None:

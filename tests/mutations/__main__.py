@@ -7,40 +7,33 @@ import os
 import sys
 from concurrent.futures import ProcessPoolExecutor
 
-from tests.mutations.hunt import Caught, hunt
+from tests.mutations.hunt import hunt
 from tests.mutations.laws import hunt_by_laws
 from tests.mutations.mutants import MUTANTS
 
-HUNTERS = (hunt, hunt_by_laws)
-"""Random homes, and the properties of the cores."""
-
 
 def main() -> None:
-    """Hunt each mutant both ways until it is caught, or for so long."""
+    """Hunt each mutant until it is caught, or for so long."""
     arguments = _parser().parse_args()
-    print("| promise | broken on purpose | by a story, s | by a law, s | what was seen first |")
+    print("| promise | broken on purpose | shown by | after, s | what was seen |")
     print("| --- | --- | --- | --- | --- |", flush=True)
     survivors = 0
     with ProcessPoolExecutor(arguments.jobs) as pool:
-        hunts = [
-            [pool.submit(_hunt, number, way, arguments.seconds, arguments.seed) for way in range(len(HUNTERS))]
-            for number in range(len(MUTANTS))
-        ]
-        for mutant, ways in zip(MUTANTS, hunts, strict=True):
-            found = [each.result() for each in ways]
-            survivors += not any(found)
-            print(f"| {mutant.promise} | {mutant.title} | {_row(found)} |", flush=True)
+        hunts = [pool.submit(_row, number, arguments.seconds, arguments.seed) for number in range(len(MUTANTS))]
+        for mutant, each in zip(MUTANTS, hunts, strict=True):
+            row = each.result()
+            survivors += row is None
+            print(f"| {mutant.promise} | {mutant.title} | {row or 'nothing | | '} |", flush=True)
     sys.exit(1 if survivors else 0)
 
 
-def _hunt(number: int, way: int, seconds: float, seed: int) -> Caught | None:
-    return HUNTERS[way](MUTANTS[number], seconds=seconds, seed=seed)
-
-
-def _row(found: list[Caught | None]) -> str:
-    times = [f"{caught.took_s:.1f}" if caught is not None else "" for caught in found]
-    first = min([caught for caught in found if caught is not None], key=lambda caught: caught.took_s, default=None)
-    return " | ".join([*times, first.how if first is not None else "nothing"])
+def _row(number: int, seconds: float, seed: int) -> str | None:
+    """By a story of a random home, or, where another safeguard hides it there, by a law of one core."""
+    for way, hunter in (("a story", hunt), ("a law", hunt_by_laws)):
+        caught = hunter(MUTANTS[number], seconds=seconds, seed=seed)
+        if caught is not None:
+            return f"{way} | {caught.took_s:.1f} | {caught.how}"
+    return None
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -18,8 +18,9 @@ DECIDE_EVERY_S: Final = 0.95
 CAMPAIGN_EVERY_S: Final = 0.95
 """Once a second, a little early so that a step of one second never skips a turn."""
 
-KEEP_TURNS_EVERY_S: Final = 15.0
+KEEP_EVERY_S: Final = 15.0
 _TURNS: Final = "turns"
+_QUARTER: Final = "quarter"
 
 
 class VirtualBalancer(VirtualProcess):
@@ -47,7 +48,7 @@ class VirtualBalancer(VirtualProcess):
         self._store = store
         self._owner = owner
         self._highest_epoch = 0
-        self._decided_s = self._campaigned_s = self._turns_kept_s = float("-inf")
+        self._decided_s = self._campaigned_s = self._kept_s = float("-inf")
 
     @property
     def core(self) -> Balancer | None:
@@ -78,9 +79,9 @@ class VirtualBalancer(VirtualProcess):
             self._campaign(now_s)
         if now_s - self._decided_s >= DECIDE_EVERY_S:
             self._decide(now_s)
-        if now_s - self._turns_kept_s >= KEEP_TURNS_EVERY_S and self.core is not None:
-            self._turns_kept_s = now_s
-            self._keep_turns(self.core, now_s)
+        if now_s - self._kept_s >= KEEP_EVERY_S and self.core is not None:
+            self._kept_s = now_s
+            self._keep(self.core, now_s)
 
     def take_outbox(self, now_s: float) -> list[Grant]:
         """The grants to publish now; one that freezes in the act publishes them when it thaws."""
@@ -100,12 +101,8 @@ class VirtualBalancer(VirtualProcess):
         """Begin a reign."""
         self.epoch = epoch
         self.mind = self._make_mind(self.policy, epoch=epoch, now_s=self.clock_s(now_s))
-        try:
-            document = self._store.load(self.name, _TURNS)
-        except StoreError:
-            return
-        if document and self.core is not None:
-            self.core.turns.recall(document, self.clock_s(now_s))
+        if self.core is not None:
+            self._recall(self.core, now_s)
 
     def _decide(self, now_s: float) -> None:
         mind = self.mind
@@ -134,8 +131,22 @@ class VirtualBalancer(VirtualProcess):
         except StoreError:
             return
 
-    def _keep_turns(self, core: Balancer, now_s: float) -> None:
+    def _recall(self, core: Balancer, now_s: float) -> None:
+        """What an earlier reign left: the queue, and the running quarter."""
+        try:
+            turns, quarter = self._store.load(self.name, _TURNS), self._store.load(self.name, _QUARTER)
+        except StoreError:
+            return
+        if turns:
+            core.turns.recall(turns, self.clock_s(now_s))
+        if quarter:
+            core.outside.recall(quarter)
+
+    def _keep(self, core: Balancer, now_s: float) -> None:
+        quarter = core.outside.remember()
         try:
             self._store.save(self.name, _TURNS, core.turns.remember(self.clock_s(now_s)))
+            if quarter is not None:
+                self._store.save(self.name, _QUARTER, quarter)
         except StoreError:
             return
