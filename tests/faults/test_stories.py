@@ -8,7 +8,7 @@ from ampherd_core.policy import DriverName
 from ampherd_simulator.faults import METER, Fault, Kind
 from ampherd_simulator.house import Step
 from ampherd_simulator.layers import Layer
-from ampherd_simulator.p1 import P1Kind
+from ampherd_simulator.p1 import P1Kind, Rounding
 from ampherd_simulator.story import Home, Place, Story
 from ampherd_simulator.trial import try_story
 
@@ -208,6 +208,53 @@ STORIES = {
         faults=(Fault(Kind.MESSAGES_LATE, 138.0, 32.0, amount=1.0),),
         until_s=159,
         seed=110006,
+    ),
+    "a cut that waited for a car without a meter that takes nothing on that line": Story(
+        home=Home(
+            places=(
+                Place("a", lines=L3, max_a=20, car_max_a=32, car_lag_s=5, car_ramp_a_s=1, arrives_s=7),
+                Place("b", min_a=8, max_a=10, priority=1, car_max_a=32, car_lag_s=0, arrives_s=2),
+                Place(
+                    "c",
+                    driver=DriverName.SMARTEVSE_V2,
+                    min_a=6.5,
+                    max_a=10,
+                    car_phases=2,
+                    car_max_a=10,
+                    car_lag_s=5,
+                    arrives_s=34,
+                ),
+            ),
+            rating_a=35,
+            margin_a=0.5,
+            rounding=Rounding.CUT,
+            house_a=(0.6, 2.7, 6.9),
+            loads=(Step(Line.L3, 13.5, 120),),
+        ),
+        until_s=170,
+        seed=302865,
+    ),
+    "a leader that nobody heard until its fence was long over": Story(
+        home=Home(
+            places=(
+                Place("a", lines=L3, priority=1, car_phases=2, car_lag_s=3, arrives_s=4),
+                Place("c", driver=DriverName.SMARTEVSE_V2_LEGACY, lines=L1, car_max_a=32, car_lag_s=5, arrives_s=9),
+            ),
+            rating_a=20,
+            margin_a=0.5,
+            house_a=(3.7, 4.4, 1.7),
+            lease_s=20,
+            min_on_s=30,
+            min_off_s=10,
+            turn_s=60,
+        ),
+        faults=(
+            Fault(Kind.CUT_OFF, 40, 76, "balancer-1"),
+            Fault(Kind.FROZEN, 45, 23, "balancer-1"),
+            Fault(Kind.CUT_OFF, 116.45, 59, "c"),
+        ),
+        until_s=130,
+        seed=300806,
     ),
 }
 
