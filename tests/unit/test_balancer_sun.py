@@ -67,13 +67,32 @@ class TestOneCar:
     """Morning, clouds and evening."""
 
     def test_waits_for_sun_and_says_how_much_is_missing(self) -> None:
-        bench = one_car(lambda _t: 900).run(600)
+        bench = one_car(lambda _t: 600).run(600)
         assert bench.offers() == {"a": 0}
         assert bench.reason("a").code == "waiting-sun"
-        assert bench.reason("a").sentence == "Waiting for sun: 900 W of the 1,380 W that it needs."
+        assert bench.reason("a").sentence == "Waiting for sun: 600 W of the 1,380 W that it needs."
+
+    def test_without_an_allowance_it_waits_for_all_that_it_needs(self) -> None:
+        bench = one_car(lambda _t: 1300, import_allowance_wh=0).run(600)
+        assert bench.offers() == {"a": 0}
+        assert bench.reason("a").sentence == "Waiting for sun: 1,300 W of the 1,380 W that it needs."
+
+    def test_a_morning_starts_it_a_little_before_the_sun_suffices(self) -> None:
+        bench = one_car(lambda t: 600 + t / 2)
+        bench.run_until(lambda: bench.offers()["a"] > 0, 1200)
+        assert 750 < 600 + bench.t / 2 < 900
+        bench.run(3000)
+        assert len(starts(bench.cars["a"])) == 1
+        assert imported_wh(bench, 4000) < 200
+
+    def test_a_gloomy_day_is_given_up_after_one_allowance(self) -> None:
+        bench = one_car(lambda _t: 1000).run(5 * 3600)
+        assert bench.offers() == {"a": 0}
+        assert len(starts(bench.cars["a"])) == 1
+        assert imported_wh(bench, 5 * 3600) < 220
 
     def test_starts_when_the_sun_has_lasted_and_takes_what_it_gives(self) -> None:
-        bench = one_car(spells((0, 900), (300, 3000))).run(330)
+        bench = one_car(spells((0, 600), (300, 3000))).run(330)
         assert bench.offers() == {"a": 0}, "sun of half a minute starts nobody"
         bench.run(120)
         assert -150 <= grid_w(bench) <= 20, "the surplus goes into the car"
@@ -152,9 +171,13 @@ class TestOneCar:
         bench.run(700)
         assert bench.offers() == {"a": 0}
 
-    def test_whole_amps_on_three_phases_never_buy(self) -> None:
-        bench = one_car(lambda _t: 6000, lines=list(LINES), step_a=1.0).run(400)
-        assert bench.offers() == {"a": 8}
+    @pytest.mark.parametrize(("sun_share", "offer_a"), [(0.5, 9), (0.7, 8), (1.0, 8)])
+    def test_whole_amps_on_three_phases_buy_for_their_last_step_what_the_policy_says(
+        self, sun_share: float, offer_a: float
+    ) -> None:
+        """8.7 A of sun."""
+        bench = one_car(lambda _t: 6000, lines=list(LINES), step_a=1.0, sun_share=sun_share).run(400)
+        assert bench.offers() == {"a": offer_a}
         settled = len(bench.cars["a"].changes)
         bench.run(1200)
         assert len(bench.cars["a"].changes) == settled
@@ -280,6 +303,15 @@ class TestTogether:
         assert min(served_ah) > 0.4 * sum(served_ah)
         assert max(len(starts(car)) for car in bench.cars.values()) <= 3
 
+    def test_a_second_car_waits_for_the_whole_of_its_minimum(self) -> None:
+        """The allowance starts the first car early; where one charges nothing would be gained by a second."""
+        bench = Bench(
+            site({car: {"lines": ONE} for car in "ab"}),
+            [Car(car, lag_s=2) for car in "ab"],
+            roof(lambda _t: 2600),
+        ).run(1200)
+        assert sorted(bench.offers().values()) == [0, pytest.approx(11, abs=0.5)]
+
     def test_a_minimum_beside_a_fast_car(self) -> None:
         bench = Bench(
             site({"sun": {"lines": ONE, "mode": "min_solar"}, "fast": {"lines": ["L2"], "mode": "fast", "max_a": 10}}),
@@ -353,12 +385,12 @@ class TestFeeds:
         assert bench.offers()["a"] >= 6
 
     def test_a_battery_that_comes_first_keeps_what_it_takes(self) -> None:
-        bench = self.bench("battery", lambda _t: 1000, lambda _t: 3000, battery={"first_until_percent": 100}).run(300)
+        bench = self.bench("battery", lambda _t: 600, lambda _t: 3000, battery={"first_until_percent": 100}).run(300)
         assert bench.offers()["a"] == 0
-        assert "1,000 W" in bench.reason("a").sentence
+        assert "600 W" in bench.reason("a").sentence
 
     def test_a_battery_comes_first_until_it_is_full_enough(self) -> None:
-        bench = self.bench("battery", lambda _t: 1000, lambda _t: 3000, battery={"first_until_percent": 60})
+        bench = self.bench("battery", lambda _t: 600, lambda _t: 3000, battery={"first_until_percent": 60})
         bench.soc_percent = 55
         assert bench.run(300).offers()["a"] == 0
         bench.soc_percent = 60

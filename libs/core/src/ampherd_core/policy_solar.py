@@ -50,7 +50,12 @@ class Solar(Section):
         0, description="kept for the grid, W; below 0: so much may be bought beside the sun"
     )
     deadband_w: Annotated[float, Field(ge=0, le=1000)] = Field(
-        50, description="smaller changes of the surplus move no car, W"
+        30, description="smaller changes of the surplus move no car, W"
+    )
+    sun_share: Annotated[float, Field(ge=0.2, le=1)] = Field(
+        0.5,
+        description="a wallbox gets its next step of current when the sun covers this share of it; "
+        "0.5: the nearest step, 1: none that would have to be bought",
     )
     rise_after_s: Annotated[float, Field(ge=0, le=600)] = Field(
         20, description="more surplus is shared out once it has lasted this long, s"
@@ -59,17 +64,18 @@ class Solar(Section):
         0, description="surplus beyond a car's minimum that it needs to start, W"
     )
     start_after_s: Annotated[float, Field(ge=0, le=3600)] = Field(
-        90, description="a car starts once the surplus has sufficed so long, s; each second without takes back two"
+        60, description="a car starts once the surplus has sufficed so long, s; each second without takes back two"
     )
     stop_below_w: Annotated[float, Field(ge=0, le=10_000)] = Field(
-        0, description="a shortage of a car's minimum up to this stops nothing, W"
+        100, description="a shortage of a car's minimum up to this stops nothing while the allowance lasts, W"
     )
     stop_after_s: Annotated[float, Field(ge=0, le=7200)] = Field(
-        600, description="a shortage that lasts this long stops a car, s"
+        900, description="a shortage that lasts this long stops a car, s"
     )
     import_allowance_wh: Annotated[float, Field(ge=0, le=10_000)] = Field(
-        100,
-        description="what may be bought to hold cars at their minimum through a cloud, Wh; later surplus refills it",
+        200,
+        description="what may be bought to hold cars at their minimum through a cloud, and to start the first "
+        "once the sun covers half of it, Wh; later surplus refills it",
     )
     min_on_s: Annotated[float, Field(ge=0, le=7200)] = Field(
         600, description="a car that started charges at least so long, sun or not, s"

@@ -27,7 +27,7 @@ def _waiting(sun: Sun, desk: Desk, place: Place, now_s: float) -> Reason:
     rests_s = sun.rests_s(desk.id, now_s)
     if rests_s > 0:
         return Reason("resting", f"Stopped for lack of sun; it may start again in {rests_s:.0f} s.")
-    if place.is_short:
+    if not place.is_lit:
         has_w, needs_w = max(place.has_w, 0.0), place.needs_w
         return Reason("waiting-sun", f"Waiting for sun: {has_w:,.0f} W of the {needs_w:,.0f} W that it needs.")
     lasts_s = max(sun.solar.start_after_s - place.lit_s, 0.0)

@@ -21,9 +21,8 @@ from ampherd_balancer.sun import Sun, SunCar, Sunlight
 CODE: Final = "solar"
 """Names the limit that the sun sets; with per-phase accounting `-l1` to `-l3` follow."""
 
-RAISED_FROM: Final = 0.1
-KEPT_FROM: Final = 0.35
-"""A wallbox of whole amps gets its next step when a tenth of it is still to be bought, and keeps it up to a third."""
+HYSTERESIS: Final = 0.15
+"""A step comes when the sun covers so much more than the policy's share of it, and goes at so much less."""
 
 UNUSED_A: Final = 1.5
 """Cars draw 0.3 to 1 A less than offered; one that leaves more has come to its own limit."""
@@ -128,8 +127,9 @@ class Harvest:
         left_a = self._left_a.get(desk.id, 0.0)
         return each(lambda amps: amps + left_a if amps > USED_ABOVE_A else amps, desk.trace.latest)
 
-    @staticmethod
-    def _cap(code: str, room_w: float, weights: Mapping[str, float], members: Sequence[Desk]) -> Cap:
+    def _cap(self, code: str, room_w: float, weights: Mapping[str, float], members: Sequence[Desk]) -> Cap:
         step_w = min([desk.step_a * weights[desk.id] for desk in members if desk.id in weights])
-        raised_w, kept_w = room_w + RAISED_FROM * step_w, room_w + KEPT_FROM * step_w
+        share = self._policy.solar.sun_share
+        raised_w = room_w + max(0.0, 1 - share - HYSTERESIS) * step_w
+        kept_w = room_w + (1 - share + HYSTERESIS) * step_w
         return Cap(code, kept_w, raised_w, raised_w, weights, weights)

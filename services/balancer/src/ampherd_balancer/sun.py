@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from ampherd_core.phases import Phases, add, each, most, subtract, total
+from ampherd_core.phases import ZERO, Phases, add, each, most, subtract, total
 from ampherd_core.policy_solar import Solar
 
 from ampherd_balancer.surplus import Room, Surplus
@@ -18,6 +18,18 @@ _DIP_WEIGHT: Final = 2.0
 """A second without enough sun takes back two with it."""
 
 _S_PER_H: Final = 3600.0
+
+_CREDIT_H: Final = 1 / 3
+"""A car starts a little before the sun suffices: when the allowance would carry what is missing for so long."""
+
+_LEAST_SUN: Final = 0.5
+"""But never while less than this share of its minimum is there."""
+
+_REFILLED_AFTER_H: Final = 6.0
+"""A night makes the allowance whole again, and a gloomy day no more often."""
+
+_STARTS_WITHIN_S: Final = 30.0
+"""An allowed car's minimum is kept free for it so long."""
 
 
 class SunCar(NamedTuple):
@@ -40,13 +52,14 @@ class Place:
 
     since_s: float
     is_allowed: bool = False
+    is_lit: bool = False
     is_short: bool = False
     is_gone: bool = False
     has_w: float = 0.0
     needs_w: float = 0.0
     started_s: float | None = None
     stopped_s: float = float("-inf")
-    was_covered: bool = False
+    patience_s: float = 0.0
     lit_s: float = 0.0
     short_since_s: float | None = None
 
@@ -68,20 +81,23 @@ class Sun:
         self.places: dict[str, Place] = {}
         self._room = Room(solar.deadband_w)
         self._looked_s: float | None = None
+        self._may_borrow = False
 
     def look(self, now_s: float, cars: Sequence[SunCar]) -> Sunlight:
         """Who may charge from now on; `cars` are those in solar modes that want to."""
         passed_s = min(now_s - self._looked_s, _LONGEST_STEP_S) if self._looked_s is not None else 0.0
         self._looked_s = now_s
         queue = self._queue([car for car in cars if not car.is_min_solar], now_s)
-        base = _needs([car for car in cars if car.is_min_solar and car.is_running and not car.is_idle])
+        base = _needs(_hungry([car for car in cars if car.is_min_solar and car.is_running]))
         if self.surplus.now is not None:
             left = subtract(self.surplus.now, base)
+            self._may_borrow = base == ZERO
             self._start(queue, left, now_s, passed_s)
             self._note(queue, left)
             self._stop(queue, left, now_s, passed_s)
         allowed = [car for car in queue if self.places[car.id].is_allowed]
-        return Sunlight(frozenset([car.id for car in allowed]), self._shared(base, allowed))
+        held = [car for car in allowed if car.is_running or now_s - self.places[car.id].since_s < _STARTS_WITHIN_S]
+        return Sunlight(frozenset([car.id for car in allowed]), self._shared(add(base, _needs(_hungry(held)))))
 
     def rests_s(self, car_id: str, now_s: float) -> float:
         """How long the car's pause lasts yet, s."""
@@ -113,7 +129,8 @@ class Sun:
         place = self.places.get(car.id)
         if place is None or place.is_gone:
             stopped_s = place.stopped_s if place is not None else float("-inf")
-            place = self.places[car.id] = Place(since_s=now_s, is_allowed=car.is_running, stopped_s=stopped_s)
+            place = self.places[car.id] = Place(now_s, car.is_running, stopped_s=stopped_s)
+            place.patience_s = self.solar.start_after_s
         if not car.is_running:
             place.started_s = None
         elif place.started_s is None:
@@ -124,7 +141,7 @@ class Sun:
             place = self.places[car.id]
             is_ready = not place.is_allowed and self._is_lit(car, left, passed_s) and not self.rests_s(car.id, now_s)
             if is_ready and self._displaces(car, queue, left, now_s):
-                place.is_allowed, place.since_s, place.was_covered, place.lit_s = True, now_s, False, 0.0
+                place.is_allowed, place.since_s, place.patience_s, place.lit_s = True, now_s, float("inf"), 0.0
                 if self.surplus.now is not None:
                     self._room.open_up(self.surplus.now)
             if place.is_allowed and not car.is_idle:
@@ -133,10 +150,22 @@ class Sun:
     def _is_lit(self, car: SunCar, left: Phases, passed_s: float) -> bool:
         """Whether the surplus suffices for a start, now and for long enough; a short dip does not begin it anew."""
         place = self.places[car.id]
-        threshold = each(lambda watts: watts + self.solar.start_above_w if watts else 0.0, car.needs)
-        is_lit = _covers(left, threshold)
-        place.lit_s = max(0.0, place.lit_s + (passed_s if is_lit else -_DIP_WEIGHT * passed_s))
-        return is_lit and place.lit_s >= self.solar.start_after_s
+        place.is_lit = _covers(left, each(self._starts_from_w, car.needs))
+        place.lit_s = max(0.0, place.lit_s + (passed_s if place.is_lit else -_DIP_WEIGHT * passed_s))
+        return place.is_lit and place.lit_s >= self.solar.start_after_s
+
+    def _starts_from_w(self, needs_w: float) -> float:
+        """The surplus of a pool that starts a car: its minimum, or less where a whole allowance bears the rest.
+
+        It does for the first car alone: where one charges no surplus is lost for want of another.
+        """
+        if not needs_w:
+            return 0.0
+        allowance_wh = self.solar.import_allowance_wh
+        is_first = self._may_borrow and not any(place.is_allowed for place in self.places.values())
+        may_borrow = is_first and self.allowance_wh >= allowance_wh
+        credit_w = min(allowance_wh / _CREDIT_H, (1 - _LEAST_SUN) * needs_w) if may_borrow else 0.0
+        return needs_w + self.solar.start_above_w - credit_w
 
     def _displaces(self, newcomer: SunCar, queue: Sequence[SunCar], left: Phases, now_s: float) -> bool:
         """Stop the cars further back that do not fit beside the newcomer; False where one must not be stopped yet."""
@@ -165,16 +194,12 @@ class Sun:
             place.needs_w = sum(car.needs)
             place.has_w = sum([have for have, need in zip(left, car.needs, strict=True) if need])
             if place.is_allowed:
-                place.was_covered |= not place.is_short
+                place.patience_s = place.patience_s if place.is_short else self.solar.stop_after_s
                 left = left if car.is_idle else subtract(left, car.needs)
 
     def _stop(self, queue: Sequence[SunCar], left: Phases, now_s: float, passed_s: float) -> None:
         running = [car for car in queue if self.places[car.id].is_allowed and not car.is_idle]
-        needs = _needs([car for car in running if car.is_running])
-        shortage_w = sum([min(max(need - have, 0.0), need) for need, have in zip(needs, left, strict=True)])
-        excess_w = sum([max(have - need, 0.0) for need, have in zip(needs, left, strict=True)])
-        self.allowance_wh += (excess_w - shortage_w) * passed_s / _S_PER_H
-        self.allowance_wh = max(0.0, min(self.solar.import_allowance_wh, self.allowance_wh))
+        self._keep_allowance([car for car in running if car.is_running] or queue[:1], left, passed_s)
         for car in queue:
             self._note_short(car, now_s)
         for car in reversed(queue):
@@ -182,6 +207,16 @@ class Sun:
                 self._end(car, now_s)
                 if not car.is_idle:
                     return
+
+    def _keep_allowance(self, cars: Sequence[SunCar], left: Phases, passed_s: float) -> None:
+        """What these cars' minimums lack is taken from the allowance if they charge; what they leave refills it."""
+        needs = _needs(cars)
+        bought = [min(max(need - have, 0.0), need) for need, have in zip(needs, left, strict=True)]
+        excess_w = sum([max(have - need, 0.0) for need, have in zip(needs, left, strict=True)])
+        shortage_w = sum(bought) if any(car.is_running for car in cars) else 0.0
+        refill_w = self.solar.import_allowance_wh / _REFILLED_AFTER_H
+        allowance_wh = self.allowance_wh + (refill_w + excess_w - shortage_w) * passed_s / _S_PER_H
+        self.allowance_wh = max(0.0, min(self.solar.import_allowance_wh, allowance_wh))
 
     def _note_short(self, car: SunCar, now_s: float) -> None:
         place = self.places[car.id]
@@ -195,9 +230,8 @@ class Sun:
         place = self.places[car.id]
         if place.short_since_s is None:
             return False
-        patience_s = self.solar.stop_after_s if place.was_covered else self.solar.start_after_s
         is_used_up = self.allowance_wh <= 0 and not car.is_idle
-        return is_used_up or now_s - place.short_since_s >= patience_s
+        return is_used_up or now_s - place.short_since_s >= place.patience_s
 
     def _end(self, car: SunCar, now_s: float) -> None:
         place = self.places[car.id]
@@ -205,13 +239,16 @@ class Sun:
         if car.is_running and not car.is_idle:
             place.stopped_s = now_s
 
-    def _shared(self, base: Phases, allowed: Sequence[SunCar]) -> Phases:
+    def _shared(self, floor: Phases) -> Phases:
         """The surplus, but never less than the minimums of those that are held."""
-        floor = add(base, _needs([car for car in allowed if car.is_running and not car.is_idle]))
         now, lasting = self.surplus.now, self.surplus.lasting
         if now is None or lasting is None:
             return floor
         return most(self._room.follow(now, lasting), floor)
+
+
+def _hungry(cars: Sequence[SunCar]) -> Sequence[SunCar]:
+    return [car for car in cars if not car.is_idle]
 
 
 def _needs(cars: Sequence[SunCar]) -> Phases:
