@@ -256,6 +256,23 @@ STORIES = {
         until_s=130,
         seed=300806,
     ),
+    "an idle SmartEVSE that acknowledges a lower current and ignores it": Story(
+        home=Home(
+            places=(
+                Place("a", driver=DriverName.SMARTEVSE_V2, lines=L1, min_a=6.5, max_a=20, car_lag_s=0, arrives_s=13),
+            ),
+            rating_a=16,
+            margin_a=0.5,
+            phases=1,
+            rounding=Rounding.CUT,
+            house_a=(3.3, 0, 0),
+            loads=(Step(Line.L1, 5, 59),),
+            power_factor=0.85,
+        ),
+        faults=(Fault(Kind.WRITES_IGNORED, 57, 40, "a"), Fault(Kind.CAR_STOPS, 61, 30, "a")),
+        until_s=110,
+        seed=304241,
+    ),
 }
 
 

@@ -114,9 +114,13 @@ class AgentPromises:
             self._complain(3, f"{agent.id} obeys grant {names}")
         record.session, record.applied, record.applied_s = agent.session, applied, now_s
         offer_a = self._ledger.offers_a.get((agent.id, applied.epoch, applied.seq))
-        amps, pending_a = standing_a(entry.charger), state.pending_a or 0.0
+        amps, pending_a = self._known_a(entry, now_s), state.pending_a or 0.0
         if offer_a is not None and amps > max(offer_a, pending_a) + STEP_A and not self._ledger.is_lied_about(agent.id):
             self._complain(6, f"{agent.id} names a grant of {offer_a:g} A applied while {amps:g} A stand")
+
+    def _known_a(self, entry: Entry, now_s: float) -> float:
+        """What stands, A; of a SmartEVSE, which is read every few seconds, what it showed all the while."""
+        return standing_a(entry.charger) if entry.is_metered else entry.least_shown_a(SLOW_KNOWN_S, now_s)
 
     def _check_read_back(self, entry: Entry, state: ChargerState, now_s: float) -> None:
         """What is said to be offered is at least what stood all the while."""
