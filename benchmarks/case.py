@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final
 
 from ampherd_core.messages import Mode
@@ -43,12 +45,13 @@ class Case:
     most_w: float | None = None
     tariff: Tariff | None = None
 
-    def policy(self, mode: Mode) -> Policy:
-        """What an installer would write; every charger in `mode`."""
+    def policy(self, mode: Mode, solar: Mapping[str, float] = MappingProxyType({})) -> Policy:
+        """What an installer would write; every charger in `mode`, and what differs in the section `solar`."""
         told = dict(self.told_lines)
         document: dict[str, object] = {
             "version": 1,
             "connection": {"rating_a": self.scenario.rating_a, "phases": self.phases},
+            "solar": dict(solar),
             "meters": {"grid": {"role": "grid", "driver": "dsmr", "source": "tcp://127.0.0.1:2001"}},
             "chargers": {
                 charger_id: {

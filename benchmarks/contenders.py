@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from ampherd_balancer.core import Balancer
@@ -25,13 +25,15 @@ from benchmarks.seat import RivalMaker, Seat
 class Contender:
     """A row of the comparison: what decides, in which mode; `rival` is None for ours.
 
-    `has_plans` says that its user has the prices, and sets a plan for each car.
+    `has_plans` says that its user has the prices, and sets a plan for each car; `solar` is what its user changed in
+    that section of the policy.
     """
 
     name: str
     rival: RivalMaker | None
     mode: Mode = Mode.FAST
     has_plans: bool = False
+    solar: Mapping[str, float] = field(default_factory=dict)
 
     def mind(self, most_w: float | None) -> MindMaker:
         """What sits in the balancer's place, told of a cap on the connection's power if there is one."""
@@ -74,8 +76,20 @@ COST: Final[Sequence[Contender]] = (
     *FAST[1:],
 )
 
+CAREFUL: Final[Mapping[str, float]] = {
+    "sun_share": 1,
+    "import_allowance_wh": 15,
+    "stop_below_w": 0,
+    "rise_after_s": 5,
+    "start_after_s": 30,
+    "min_on_s": 60,
+    "min_off_s": 60,
+}
+"""Buys as little as can be, for a little less sun and more starts: docs/solar.md tells what each of them does."""
+
 SOLAR: Final[Sequence[Contender]] = (
     Contender("Ampherd solar", None, Mode.SOLAR),
+    Contender("Ampherd solar, careful", None, Mode.SOLAR, solar=CAREFUL),
     Contender("Ampherd min_solar", None, Mode.MIN_SOLAR),
     Contender("evcc pv", _one(Evcc), Mode.SOLAR),
     Contender("evcc minpv", _one(Evcc), Mode.MIN_SOLAR),

@@ -45,7 +45,7 @@ def contenders(case: Case) -> tuple[Contender, ...]:
 def play(case: Case, name: str, lasts_s: float) -> Entry:
     """The day of the contender of that name, in steps of a second."""
     contender = next(each for each in contenders(case) if each.name == name)
-    world = World(case.policy(contender.mode), case.scenario, make_mind=contender.mind(case.most_w))
+    world = World(case.policy(contender.mode, contender.solar), case.scenario, make_mind=contender.mind(case.most_w))
     keeper = Bookkeeper(world, case.tariff)
     user = PlanningUser(case, world) if contender.has_plans else None
 
