@@ -8,7 +8,7 @@ import pytest
 from ampherd_balancer.agenda import Agenda
 from ampherd_balancer.allocate import Allocation, Car, Limit, allocate, with_rest
 from ampherd_balancer.brief import Aim
-from ampherd_balancer.planner import Slot
+from ampherd_balancer.planner import Order, Slot
 from ampherd_balancer.stints import stints
 from ampherd_core.plans import PlannedPart, PlanState
 
@@ -53,6 +53,16 @@ def test_more_is_welcome_where_something_dearer_is_still_to_come(
     assert (agenda.amps, agenda.takes_more) == (8, expected[0])
     agenda.look(DUSK.timestamp() + 9 * 3600)
     assert (agenda.amps, agenda.takes_more) == (0.0, False)
+
+
+def test_a_plan_that_falls_short_charges_all_the_time_and_is_first_in_its_own_parts() -> None:
+    order = Order("garage", 90_000.0, DUSK + 8 * HOUR, 6, 16, 690)
+    slots = [Slot(DUSK + hour * HOUR, DUSK + (hour + 1) * HOUR, 0.2, ()) for hour in range(8)]
+    agenda = Agenda()
+    agenda.take(stints(AIM._replace(order=order), state(1, is_met=False), slots, datetime.timestamp), urgency=7)
+    for hour, expected in {0.5: (16, 0, False), 1.5: (8, 7, True), 3.0: (16, 0, False), 8.5: (0, 0, False)}.items():
+        agenda.look((DUSK + hour * HOUR).timestamp())
+        assert (agenda.amps, agenda.urgency, agenda.takes_more) == expected, hour
 
 
 def test_what_is_left_over_goes_to_who_takes_more_and_from_nobody() -> None:

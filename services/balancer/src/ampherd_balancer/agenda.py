@@ -13,12 +13,14 @@ class Stint(NamedTuple):
     """A stretch of time in which a plan has the charger offer up to `amps` (A per phase).
 
     Where it `takes_more`, what nobody else needs is welcome on top: it is no dearer than what is planned for later.
+    An extra one was not reckoned with: it comes first before nobody.
     """
 
     start_s: float
     end_s: float
     amps: float
     takes_more: bool = False
+    is_extra: bool = False
 
 
 class Agenda:
@@ -27,17 +29,17 @@ class Agenda:
     `urgency` says how much before others of its priority its car is served: whoever planned for it reckoned with that.
     """
 
-    __slots__ = ("_now_s", "_stints", "urgency")
+    __slots__ = ("_now_s", "_stints", "_urgency")
 
     def __init__(self) -> None:
         self._stints: Sequence[Stint] | None = None
         self._now_s = 0.0
-        self.urgency = 0
+        self._urgency = 0
 
     def take(self, stints: Sequence[Stint] | None, *, urgency: int = 0) -> None:
         """A finished schedule; None where no plan rules."""
         self._stints = stints
-        self.urgency = urgency
+        self._urgency = urgency
 
     def look(self, now_s: float) -> None:
         """The time has come to be this late."""
@@ -50,6 +52,12 @@ class Agenda:
             return None
         stint = self._stint
         return stint.amps if stint is not None else 0.0
+
+    @property
+    def urgency(self) -> int:
+        """How urgent the stint is that is on; 0 without one."""
+        stint = self._stint
+        return self._urgency if stint is not None and not stint.is_extra else 0
 
     @property
     def takes_more(self) -> bool:

@@ -84,7 +84,7 @@ class Desk:
     @property
     def precedence(self) -> int:
         """Its place among the others: by priority, and of equals those first whose plan has them charge."""
-        return (MOST_URGENT + 1) * self.priority - (self.agenda.urgency if self.agenda.is_charging else 0)
+        return (MOST_URGENT + 1) * self.priority - self.agenda.urgency
 
     @property
     def ceiling_a(self) -> float:

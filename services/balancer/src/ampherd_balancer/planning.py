@@ -169,10 +169,9 @@ class Planning:
 
 
 def _urgencies(aims: Mapping[str, Aim], schedule: Schedule) -> Mapping[str, int]:
-    """Who comes first among equals: those whose plan is met, the sooner it is due the more."""
-    due = {charger: aim.due for charger, aim in aims.items() if aim.due is not None}
-    met = [charger for charger, outlook in schedule.outlooks.items() if outlook.is_met and charger in due]
-    return {charger: max(1, MOST_URGENT - place) for place, charger in enumerate(sorted(met, key=due.__getitem__))}
+    """Who comes first among equals in the parts of its plan: whose is due first."""
+    due = {charger: aim.due for charger, aim in aims.items() if aim.due is not None and charger in schedule.outlooks}
+    return {charger: max(1, MOST_URGENT - place) for place, charger in enumerate(sorted(due, key=due.__getitem__))}
 
 
 def _house(core: Balancer, now_s: float) -> dict[str, Phases]:

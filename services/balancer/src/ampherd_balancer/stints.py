@@ -31,12 +31,10 @@ def stints(
 ) -> Sequence[Stint] | None:
     """What the charger does; None where no plan rules.
 
-    One that falls short charges from now until its time with all it can get.
+    One that falls short charges all the time with all it can get, and comes first only in its own parts.
     """
     if aim.due is None or aim.code in _RESTING:
         return None
-    if state.is_met is False and aim.order is not None:
-        return [Stint(float("-inf"), clock_s(aim.due), aim.order.max_a)]
     pieces = _pieces(state, slots)
     found: list[Stint] = []
     dearest = float("-inf")
@@ -44,7 +42,11 @@ def stints(
         takes_more = not found or piece.price <= dearest
         found.append(Stint(clock_s(piece.start), clock_s(piece.end), piece.amps, takes_more))
         dearest = max(dearest, piece.price)
-    return found[::-1]
+    found.reverse()
+    if state.is_met is False and aim.order is not None:
+        found = [stint._replace(takes_more=True) for stint in found]
+        found.append(Stint(float("-inf"), clock_s(aim.due), aim.order.max_a, is_extra=True))
+    return found
 
 
 def _pieces(state: PlanState, slots: Sequence[Slot]) -> Sequence[_Piece]:
