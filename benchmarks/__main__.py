@@ -13,7 +13,7 @@ from typing import Final
 from benchmarks import chain, decision, footprint, virtual
 from benchmarks.figures import Figure
 
-REPORT: Final = Path(__file__).with_name("RESULTS.md")
+REPORT: Final = Path(__file__).with_name("SPEED.md")
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from benchmarks.contest import Contest, Entry, best, contenders, play
 from benchmarks.rivals.optimum import Plan
 from benchmarks.scenarios import cases, missing
 
-REPORT: Final = Path(__file__).with_name("COMPARISON.md")
+REPORT: Final = Path(__file__).with_name("RESULTS.md")
 
 
 def main() -> None:
