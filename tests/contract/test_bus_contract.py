@@ -154,6 +154,40 @@ async def test_both_sides_are_back_after_the_broker_restarts(any_broker: BrokerS
         assert b"unheard" not in ear.payloads("a")
 
 
+async def test_what_is_listened_to_can_change_and_stays_so_after_a_restart(any_broker: BrokerServer) -> None:
+    async with listening(any_broker.url, "old", "both") as ear, speaking(any_broker.url) as mouth:
+        await mouth.publish(Outbound("new", b"retained", qos=1, is_retained=True))
+        await ear.bus.listen(["both", "new"])
+
+        async def hears_only_the_new_ones(text: bytes) -> bool:
+            for topic in ("old", "new", "both"):
+                await mouth.publish(Outbound(topic, text, qos=1))
+            return text in ear.payloads("both")
+
+        await wait_for(lambda: hears_only_the_new_ones(b"now"))
+        assert ear.payloads("new")[0] == b"retained"
+        any_broker.kill()
+        await wait_for(lambda: not mouth.is_connected and not ear.bus.is_connected, 10)
+        any_broker.start()
+        await wait_for(lambda: hears_only_the_new_ones(b"again"), 15)
+        assert b"again" in ear.payloads("new")
+        assert ear.payloads("old") == []
+
+
+async def test_who_listens_to_something_else_while_away_hears_it_once_back(any_broker: BrokerServer) -> None:
+    async with listening(any_broker.url, "old") as ear, speaking(any_broker.url) as mouth:
+        any_broker.kill()
+        await wait_for(lambda: not mouth.is_connected and not ear.bus.is_connected, 10)
+        await ear.bus.listen(["new"])
+        any_broker.start()
+
+        async def hears_the_new_one() -> bool:
+            await mouth.publish(Outbound("new", b"again"))
+            return b"again" in ear.payloads("new")
+
+        await wait_for(hears_the_new_one, 15)
+
+
 async def test_a_frozen_broker_holds_nobody_up(any_broker: BrokerServer) -> None:
     async with speaking(any_broker.url) as mouth:
         any_broker.freeze()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from ampherd_core.bus import Inbound, Outbound
+from ampherd_core.environment import Environment
 from ampherd_core.messages import Severity
 from ampherd_core.policy import Policy
 from ampherd_core.service import Service, start
@@ -13,9 +14,12 @@ from ampherd_core.service import Service, start
 class EchoService(Service):
     """Obeys `charger/echo/mode/set`: `fail`, `return`, `cling` or `linger`."""
 
-    def filters(self) -> tuple[str, ...]:
+    def __init__(self, name: str, environment: Environment, policy: Policy) -> None:
+        super().__init__(name, environment, policy)
         self.order = asyncio.Queue[bytes]()
         self.is_lingering = False
+
+    def filters(self) -> tuple[str, ...]:
         return (self.topics.set("echo", "mode"),)
 
     def hear(self, message: Inbound) -> None:

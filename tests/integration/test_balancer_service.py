@@ -38,6 +38,9 @@ STARTS_WITHIN_S = 20.0
 REACTS_WITHIN_S = 1.0
 """Generous: what is shown is that no tick is waited for; the benchmark measures."""
 
+FOLLOWS_WITHIN_S = 3.5
+"""Two seconds to take up an edit, one until the next report."""
+
 T = Topics("home")
 
 
@@ -55,9 +58,10 @@ class World:
     async def say(self, topic: str, payload: bytes, *, qos: int = 1, answer_on: str | None = None) -> None:
         assert self.bus is not None
         correlation = b"1" if answer_on else None
-        assert await self.bus.publish(
+        is_said = await self.bus.publish(
             Outbound(topic, payload, qos=1 if qos else 0, response_topic=answer_on, correlation=correlation)
         )
+        assert is_said or not qos, "only what is said again may be lost"
 
     async def hear(self, message: Inbound) -> None:
         self.heard.append(message)
@@ -246,6 +250,33 @@ async def test_the_network_operators_signal_dims_and_outlives_a_restart(world: W
     assert world.last(T.site_state).get("operator") == {"limit_w": 7560.0}
     await world.say("plc/dim", b"0")
     await wait_for(lambda: "operator" not in world.last(T.site_state), 5, "the input opens")
+
+
+async def test_an_edit_moves_the_operators_input_to_another_topic(
+    world: World, process: Server, tmp_path: Path, broker: BrokerServer
+) -> None:
+    await world.settled(10, 10)
+    assert world.bus is not None
+    await world.bus.publish(Outbound("plc/roof", b"on", qos=1, is_retained=True))
+    (tmp_path / "site.yaml").write_text(POLICY.replace("plc/dim", "plc/roof"), encoding="utf-8")
+    dimmed = {"limit_w": 7560.0}
+    await wait_for(
+        lambda: world.last(T.site_state).get("operator") == dimmed, FOLLOWS_WITHIN_S, "it hears what stands there"
+    )
+    await world.say("plc/dim", b"0")
+    await world.say(T.set("a", "priority"), b"2", answer_on="guest/answer")
+    await wait_for(lambda: world.last("guest/answer").get("is_accepted") is True)
+    broker.kill()
+    broker.start()
+
+    async def is_opened_by_the_new_input() -> bool:
+        await world.bus.publish(Outbound("plc/roof", b"0"))  # type: ignore[union-attr]
+        return "operator" not in world.last(T.site_state)
+
+    before = len(world.heard)
+    await wait_for(lambda: any(each.topic == T.site_state for each in world.heard[before:]), 15, "it is back")
+    assert world.last(T.site_state).get("operator") == dimmed, "the old input says nothing any more"
+    await wait_for(is_opened_by_the_new_input, 15)
 
 
 @pytest.mark.parametrize(

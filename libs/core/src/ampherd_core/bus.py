@@ -78,6 +78,17 @@ class MqttBus:
             return False
         return True
 
+    async def listen(self, filters: Sequence[str]) -> None:
+        """Hear these and nothing else: from now on, and again at each connection."""
+        self._filters = tuple(filters)
+        connection = self._connection
+        if connection is None:
+            return
+        try:
+            await self._subscribe(connection)
+        except ConnectionLostError as err:
+            log.debug("listening_later", error=str(err))
+
     async def run(self) -> None:
         """Stay connected until cancelled."""
         backoff = Backoff()
@@ -104,17 +115,28 @@ class MqttBus:
             await asyncio.sleep(backoff.delay_s)
 
     async def _subscribe(self, connection: Connection) -> None:
-        # One packet a filter: an embedded broker delivers few retained messages per SUBSCRIBE.
-        for topic_filter in self._filters:
-            try:
-                await connection.subscribe(topic_filter)
-            except PermissionError as err:
-                log.error("subscription_refused", topic=topic_filter, why=str(err))  # noqa: TRY400 - no trace helps here
+        settled: tuple[str, ...] | None = None
+        # `listen` may have been called while the broker was asked.
+        while settled != self._filters:
+            settled = self._filters
+            # One packet a filter: an embedded broker delivers few retained messages per SUBSCRIBE.
+            for topic_filter in settled:
+                if topic_filter not in connection.filters:
+                    await _try_to_subscribe(connection, topic_filter)
+            for topic_filter in connection.filters.difference(settled):
+                await connection.unsubscribe(topic_filter)
 
     async def _hear(self, message: Inbound) -> None:
         result = self._listener(message) if self._listener is not None else None
         if result is not None:
             await result
+
+
+async def _try_to_subscribe(connection: Connection, topic_filter: str) -> None:
+    try:
+        await connection.subscribe(topic_filter)
+    except PermissionError as err:
+        log.error("subscription_refused", topic=topic_filter, why=str(err))  # noqa: TRY400 - no trace helps here
 
 
 @contextlib.asynccontextmanager

@@ -50,7 +50,8 @@ class Connection:
         self._address = address
         self._loop = asyncio.get_running_loop()
         self._granted: asyncio.Future[ReasonCode] = self._loop.create_future()
-        self._subscribed: dict[int, asyncio.Future[list[ReasonCode]]] = {}
+        self.filters: set[str] = set()
+        self._asked: dict[int, asyncio.Future[list[ReasonCode]]] = {}
         self._unacknowledged: list[tuple[MQTTMessageInfo, asyncio.Future[None]]] = []
         self._inbox: asyncio.Queue[Inbound | None] = asyncio.Queue()
         self._has_dropped = False
@@ -90,13 +91,17 @@ class Connection:
     async def subscribe(self, topic_filter: str) -> None:
         """Hear a filter; raises PermissionError when the broker refuses it."""
         _, mid = self._client.subscribe(topic_filter, qos=1)
-        if mid is None:
-            raise ConnectionLostError(self._lost or "not connected")
-        answer = self._subscribed[mid] = self._loop.create_future()
-        codes = await self._within(TIMEOUT_S, answer)
+        codes = await self._answer(mid)
         refused = [str(code) for code in codes if code.is_failure]
         if refused:
             raise PermissionError(", ".join(refused))
+        self.filters.add(topic_filter)
+
+    async def unsubscribe(self, topic_filter: str) -> None:
+        """Hear it no more."""
+        _, mid = self._client.unsubscribe(topic_filter)
+        await self._answer(mid)
+        self.filters.discard(topic_filter)
 
     async def publish(self, message: Outbound) -> None:
         """QoS 0 has left when this returns, without a pause; QoS 1 was taken by the broker."""
@@ -123,6 +128,15 @@ class Connection:
             yield message
         raise ConnectionLostError(self._lost or "the broker went away")
 
+    async def _answer(self, mid: int | None) -> list[ReasonCode]:
+        """What the broker says to a packet of ours."""
+        if mid is None:
+            raise ConnectionLostError(self._lost or "not connected")
+        answer = self._asked[mid] = self._loop.create_future()
+        self._flush()
+        codes: list[ReasonCode] = await self._within(TIMEOUT_S, answer)
+        return codes
+
     async def _within(self, limit_s: float, answer: asyncio.Future[Any]) -> Any:
         if self._lost is not None:
             raise ConnectionLostError(self._lost)
@@ -139,6 +153,7 @@ class Connection:
         client.on_connect = lambda _client, _data, _flags, reason, _properties: self._answered(reason)
         client.on_disconnect = lambda _client, _data, _flags, reason, _properties: self._lose(str(reason))
         client.on_subscribe = lambda _client, _data, mid, codes, _properties: self._heed(mid, codes)
+        client.on_unsubscribe = lambda _client, _data, mid, codes, _properties: self._heed(mid, codes)
         client.on_message = lambda _client, _data, message: self._hear(message)
         client.on_socket_close = lambda _client, _data, _sock: self._unwatch()
         if self._address.username is not None:
@@ -204,7 +219,7 @@ class Connection:
             self._granted.set_result(reason)
 
     def _heed(self, mid: int, codes: list[ReasonCode]) -> None:
-        answer = self._subscribed.pop(mid, None)
+        answer = self._asked.pop(mid, None)
         if answer is not None and not answer.done():
             answer.set_result(codes)
 
@@ -230,7 +245,7 @@ class Connection:
             return
         self._lost = why
         self._inbox.put_nowait(None)
-        waiting: list[asyncio.Future[Any]] = [self._granted, *self._subscribed.values()]
+        waiting: list[asyncio.Future[Any]] = [self._granted, *self._asked.values()]
         for answer in (*waiting, *(taken for _, taken in self._unacknowledged)):
             if not answer.done():
                 answer.set_exception(ConnectionLostError(why))

@@ -67,9 +67,7 @@ class OperatorCap(Section):
         "default: the chargers",
     )
     input_topic: OneTopic | None = Field(
-        None,
-        description="MQTT topic of a digital input that carries the signal (on, 1, true: the cap holds); "
-        "taken up at a restart of the balancer",
+        None, description="MQTT topic of a digital input that carries the signal (on, 1, true: the cap holds)"
     )
 
 

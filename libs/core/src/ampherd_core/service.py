@@ -67,7 +67,7 @@ class Service:
         self.bus = MqttBus(
             environment.broker,
             f"ampherd-{policy.site.id}-{name}-{SESSION[:6]}",
-            filters=(*self.filters(), self.topics.history_request),
+            filters=self._all_filters(),
             listener=self._route,
             on_connect=self._announce,
             will=Outbound(
@@ -79,7 +79,7 @@ class Service:
         )
 
     def filters(self) -> Sequence[str]:
-        """The topics to hear; asked once, before the subclass's own set-up."""
+        """The topics to hear, by `self.policy`; asked before the subclass's own set-up, and after each edit."""
         return ()
 
     def hear(self, message: Inbound) -> Awaitable[None] | None:
@@ -149,6 +149,9 @@ class Service:
             await _cancel({bus})
         for task in done:
             task.result()
+
+    def _all_filters(self) -> Sequence[str]:
+        return (*self.filters(), self.topics.history_request)
 
     async def _leave(self, detail: str) -> None:
         try:
@@ -228,6 +231,7 @@ class Service:
             await self._say(self._status(is_online=True))
         if is_new:
             await self.policy_changed(policy)
+            await self.bus.listen(self._all_filters())
 
     async def _refuse_policy(self, why: str) -> None:
         self._policy_error = why

@@ -70,8 +70,7 @@ class BalancerService(Service):
 
     def filters(self) -> Sequence[str]:
         """Readings, states, grants of a rival, what users set, prices, and the network operator's signal."""
-        t, operator = self.topics, self.policy.limits.operator
-        self._inputs = (operator.input_topic,) if operator is not None and operator.input_topic is not None else ()
+        t, digital_input = self.topics, self._digital_input
         return (
             t.reading(ANY),
             t.charger_state(ANY),
@@ -79,7 +78,7 @@ class BalancerService(Service):
             t.set(ANY, ANY),
             t.prices_set,
             t.limit_set,
-            *self._inputs,
+            *(() if digital_input is None else (digital_input,)),
         )
 
     def hear(self, message: Inbound) -> Awaitable[None] | None:
@@ -98,7 +97,7 @@ class BalancerService(Service):
                 return self._plans.hear_prices(message, self.wire)
             case ("site", "limit", "set") if not message.is_retained:
                 return self._hear_signal(read_signal, message)
-            case None if message.topic in self._inputs:
+            case None if message.topic == self._digital_input:
                 return self._hear_signal(read_input, message)
         return None
 
@@ -278,6 +277,12 @@ class BalancerService(Service):
         log.info("operator_signal", topic=message.topic, signal=signal)
         await self._decide()
         await self._answers.accept(message)
+
+    @property
+    def _digital_input(self) -> str | None:
+        """The topic of an input that carries the network operator's signal."""
+        operator = self.policy.limits.operator
+        return operator.input_topic if operator is not None else None
 
     def _signal(self, read: Callable[[bytes], Signal | None], payload: bytes) -> Signal | None:
         if self.policy.limits.operator is None:
