@@ -12,7 +12,7 @@ from ampherd_embedded.cli import app
 from ampherd_simulator.scenario import HousePart
 from ampherd_simulator.whatif.day import Day, plan_day
 from ampherd_simulator.whatif.request import Request
-from ampherd_simulator.whatif.timetable import Call, Guest, cars_of, read_timetable
+from ampherd_simulator.whatif.timetable import Call, Guest, cars_of, read_timetable, wishes_of
 from typer.main import get_command
 
 ROOT = Path(__file__).parents[2]
@@ -20,10 +20,9 @@ PAGE = (ROOT / "docs" / "simulate.md").read_text(encoding="utf-8")
 EXAMPLE = load_policy(ROOT / "site.example.yaml")
 
 
-def block(language: str) -> str:
-    found = re.search(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
-    assert found is not None
-    return found[1]
+def block(language: str, place: int = 0) -> str:
+    found: list[str] = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+    return found[place]
 
 
 def test_the_example_cars_fit_the_example_policy(tmp_path: Path) -> None:
@@ -39,6 +38,16 @@ def test_the_example_cars_fit_the_example_policy(tmp_path: Path) -> None:
         "garage": 1,
         "guest": 1,
     }
+
+
+def test_the_example_driver_sets_a_plan(tmp_path: Path) -> None:
+    path = tmp_path / "cars.yaml"
+    path.write_text(block("yaml", 1), encoding="utf-8")
+    noon = datetime(2026, 6, 1, 10, tzinfo=UTC)
+
+    (wish,) = wishes_of(read_timetable(path, EXAMPLE), EXAMPLE, Day(noon, 24, HousePart(), ""))
+
+    assert (wish.charger, wish.energy_wh, f"{wish.by:%d %H:%M}") == ("carport-left", 22_000, "02 07:00")
 
 
 def test_the_example_recording_is_read_with_its_sun(tmp_path: Path) -> None:

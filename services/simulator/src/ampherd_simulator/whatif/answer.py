@@ -9,13 +9,14 @@ from zoneinfo import ZoneInfo
 from ampherd_core.policy_file import load_policy
 from pydantic import ValidationError
 
+from ampherd_simulator.whatif.costs import Costs
 from ampherd_simulator.whatif.day import Day, plan_day
 from ampherd_simulator.whatif.document import as_json
 from ampherd_simulator.whatif.prices import read_prices
 from ampherd_simulator.whatif.request import Request, RequestError
 from ampherd_simulator.whatif.study import Study, study
 from ampherd_simulator.whatif.text import as_text
-from ampherd_simulator.whatif.timetable import cars_of, read_timetable
+from ampherd_simulator.whatif.timetable import cars_of, read_timetable, wishes_of
 from ampherd_simulator.whatif.webpage import as_html
 
 
@@ -57,17 +58,19 @@ def answer(request: Request, progress: Progress | None = None) -> Answer:
     guests = read_timetable(request.cars, first) if request.cars is not None else None
     midnight = day.starts_at.astimezone(ZoneInfo(first.site.timezone)).replace(hour=0, minute=0, second=0)
     tariff = read_prices(request.tariff, midnight, request.export_price_per_kwh) if request.tariff else None
+    told = Costs.of_file(tariff) if tariff is not None else None
     studies = []
     for path, policy in policies.items():
         try:
-            cars = cars_of(guests, policy, day)
+            cars, wishes = cars_of(guests, policy, day), wishes_of(guests, policy, day)
         except ValidationError as err:
             raise RequestError(f"--cars: {err.errors()[0]['msg'].removeprefix('Value error, ')}") from err
         except ValueError as err:
             raise RequestError(f"--cars: {err}") from err
+        costs = told or Costs.of_policy(policy, path, day, request.export_price_per_kwh)
         name = path.name
         tell = None if progress is None else _telling(progress, name)
-        studies.append(study(name, policy, day, cars, tariff=tariff, seed=request.seed, progress=tell))
+        studies.append(study(name, policy, day, cars, wishes=wishes, costs=costs, seed=request.seed, progress=tell))
     return Answer(day, tuple(studies))
 
 

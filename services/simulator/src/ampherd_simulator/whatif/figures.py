@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 from ampherd_core.policy import CONNECTION
 
 from ampherd_simulator.account import Account, CarAccount, LineExcess
 from ampherd_simulator.layers import Layer, Tally
+from ampherd_simulator.whatif.plans import Planned
 from ampherd_simulator.whatif.study import Study
 
 NONE = "-"
@@ -32,7 +34,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A policy's cars, one a row."""
+    """A policy's cars or plans, one a row."""
 
     title: str
     columns: tuple[str, ...]
@@ -46,14 +48,9 @@ def blocks(studies: Sequence[Study]) -> tuple[Block, ...]:
     return tuple(block for block in found if block.rows)
 
 
-def car_table(study: Study) -> Table:
-    """Each car of a policy."""
-    columns = (
-        "car", "charged", "wanted", "share", "from the sun", "waited",
-        "starts", "stops", "phase switches", "offer changes", "reversals", "flaps",
-    )  # fmt: skip
-    rows = tuple((charger_id, *_car(car)) for charger_id, car in study.account.cars.items())
-    return Table(study.name, columns, rows)
+def tables(study: Study) -> tuple[Table, ...]:
+    """A policy's cars, and its plans where it had any."""
+    return tuple(table for table in (_car_table(study), _plan_table(study)) if table.rows)
 
 
 def _energy(studies: Sequence[Study]) -> Iterator[Row]:
@@ -70,7 +67,7 @@ def _energy(studies: Sequence[Study]) -> Iterator[Row]:
 
 
 def _cost(studies: Sequence[Study]) -> Iterator[Row]:
-    if studies[0].account.cost is None:
+    if all(study.account.cost is None for study in studies):
         return
     yield _row("of charging", studies, lambda it: _money(it.charging_cost))
     yield _row("in all", studies, lambda it: _money(it.cost))
@@ -97,7 +94,9 @@ _LAYERS = {
 
 
 def _cars(studies: Sequence[Study]) -> Iterator[Row]:
-    yield _row("plans met", studies, lambda it: f"{it.plans_met[0]} of {it.plans_met[1]}")
+    yield _row("visits that got what they wanted", studies, lambda it: _share(it.plans_met))
+    if any(study.plans for study in studies):
+        yield Row("plans met in time", tuple(_share(study.plans_met) for study in studies))
     yield _row("fairness (Jain, 1 is fair)", studies, lambda it: _number(it.fairness, "{:.3f}"))
     yield _row("starts", studies, lambda it: _sum(it, lambda car: car.starts))
     yield _row("stops that no car asked for", studies, lambda it: _sum(it, lambda car: car.stops))
@@ -108,6 +107,33 @@ def _cars(studies: Sequence[Study]) -> Iterator[Row]:
 
 def _row(label: str, studies: Sequence[Study], value: Callable[[Account], str]) -> Row:
     return Row(label, tuple(value(study.account) for study in studies))
+
+
+def _car_table(study: Study) -> Table:
+    """Each car of a policy."""
+    columns = (
+        "car", "charged", "wanted", "share", "from the sun", "waited",
+        "starts", "stops", "phase switches", "offer changes", "reversals", "flaps",
+    )  # fmt: skip
+    rows = tuple((charger_id, *_car(car)) for charger_id, car in study.account.cars.items())
+    return Table(study.name, columns, rows)
+
+
+def _plan_table(study: Study) -> Table:
+    """Each plan of a policy whose time came."""
+    zone = ZoneInfo(study.policy.site.timezone)
+    rows = tuple(
+        (
+            charger_id,
+            f"{plan.due.astimezone(zone):%a %H:%M}",
+            _kwh(plan.wanted_wh),
+            _kwh(plan.charged_wh),
+            _became(plan),
+        )
+        for charger_id, plans in study.plans.items()
+        for plan in plans
+    )
+    return Table(study.name, ("plan", "ready by", "wanted", "charged", "met"), rows)
 
 
 def _car(car: CarAccount) -> tuple[str, ...]:
@@ -125,6 +151,14 @@ def _car(car: CarAccount) -> tuple[str, ...]:
             (car.starts, car.stops, car.phase_switches, car.setpoint_changes, car.reversals, car.flaps),
         ),
     )
+
+
+def _became(plan: Planned) -> str:
+    return "yes" if plan.is_met else f"{_kwh(plan.missing_wh)} short"
+
+
+def _share(met: tuple[int, int]) -> str:
+    return f"{met[0]} of {met[1]}" if met[1] else NONE
 
 
 def _rating(study: Study, limit_id: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ampherd_simulator.whatif.figures import Table, blocks, car_table
+from ampherd_simulator.whatif.figures import Table, blocks, tables
 from ampherd_simulator.whatif.study import Study
 
 
@@ -22,7 +22,8 @@ def as_text(title: str, studies: Sequence[Study]) -> str:
     for block in found:
         lines += [block.title, *[_line(f"  {row.label}", first, row.values, widths) for row in block.rows], ""]
     for study in studies:
-        lines += [*_table(car_table(study), has_title=len(studies) > 1), ""]
+        for place, table in enumerate(tables(study)):
+            lines += [*_table(table, has_title=len(studies) > 1 and place == 0), ""]
     return "\n".join(lines[:-1])
 
 

@@ -8,16 +8,22 @@ from pathlib import Path
 from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo
 
+from ampherd_core.plans import MAX_ENERGY_KWH
 from ampherd_core.policy import Policy
 from ampherd_core.policy_fault import Finding, PolicyError, PolicyFault, findings
 from ampherd_core.policy_yaml import Document, YamlError, read_yaml
-from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, model_validator
 
+from ampherd_simulator.books import WH_PER_KWH
 from ampherd_simulator.scenario import CarPart, Part, VisitPart
 from ampherd_simulator.whatif.clock_time import FORMS, is_time, moment, on_day, time_of_day
 from ampherd_simulator.whatif.day import Day
+from ampherd_simulator.whatif.plans import Wish
 
 MANUAL: Final = "docs/simulate.md"
+
+_LONGEST_AHEAD: Final = timedelta(days=7)
+"""No balancer takes a plan for later."""
 
 
 class TimetableError(PolicyError):
@@ -41,6 +47,15 @@ class Call(Part):
     wants_kwh: Annotated[float, Field(gt=0, le=1_000)] | None = Field(
         None, description="what it takes; null: until its battery is full"
     )
+    by: Written | None = Field(
+        None, description="its driver sets a plan when it comes: `wants_kwh` by then; null: none"
+    )
+
+    @model_validator(mode="after")
+    def _has_energy_by_then(self) -> Call:
+        if self.by is not None and (self.wants_kwh is None or self.wants_kwh > MAX_ENERGY_KWH):
+            raise ValueError(f"a plan with `by` needs wants_kwh, {MAX_ENERGY_KWH:g} at most")
+        return self
 
 
 class Guest(Part):
@@ -96,6 +111,31 @@ def cars_of(guests: Mapping[str, Guest] | None, policy: Policy, day: Day) -> Map
     }
 
 
+def wishes_of(guests: Mapping[str, Guest] | None, policy: Policy, day: Day) -> tuple[Wish, ...]:
+    """What drivers set when they plug in; ValueError for a plan that no balancer would take."""
+    zone = ZoneInfo(policy.site.timezone)
+    known = {} if guests is None else guests
+    return tuple(
+        wish
+        for charger_id, guest in known.items()
+        if charger_id in policy.chargers
+        for wish in _wishes(charger_id, guest, day, zone)
+    )
+
+
+def _wishes(charger_id: str, guest: Guest, day: Day, zone: ZoneInfo) -> Iterator[Wish]:
+    for call, arrives, leaves in _stays(guest, day, zone):
+        if call.by is None or call.wants_kwh is None:
+            continue
+        by = moment(call.by, zone, arrives + timedelta(seconds=1))
+        if not arrives < by <= (leaves or by) or by > arrives + _LONGEST_AHEAD:
+            raise ValueError(
+                f"{charger_id}: by {call.by} is no time of the stay from {call.arrives}, seven days at most"
+            )
+        if by > day.starts_at:
+            yield Wish(max(0.0, day.second_of(arrives)), charger_id, call.wants_kwh * WH_PER_KWH, by)
+
+
 def _car(guest: Guest, day: Day, zone: ZoneInfo) -> CarPart:
     visits = sorted(_visits(guest, day, zone), key=lambda visit: visit.arrives_s)
     return CarPart(
@@ -103,7 +143,7 @@ def _car(guest: Guest, day: Day, zone: ZoneInfo) -> CarPart:
         max_a=guest.max_a,
         min_a=guest.min_a,
         lag_s=guest.lag_s,
-        battery_wh=guest.battery_kwh * 1_000,
+        battery_wh=guest.battery_kwh * WH_PER_KWH,
         soc=guest.soc,
         visits=tuple(visits),
         is_away=not visits,
@@ -111,17 +151,21 @@ def _car(guest: Guest, day: Day, zone: ZoneInfo) -> CarPart:
 
 
 def _visits(guest: Guest, day: Day, zone: ZoneInfo) -> Iterator[VisitPart]:
-    """Those of the day; one that is under way when it begins, begins with it."""
+    for call, arrives, leaves in _stays(guest, day, zone):
+        yield VisitPart(
+            arrives_s=max(0.0, day.second_of(arrives)),
+            leaves_s=None if leaves is None else max(0.0, day.second_of(leaves)),
+            wants_wh=None if call.wants_kwh is None else call.wants_kwh * WH_PER_KWH,
+        )
+
+
+def _stays(guest: Guest, day: Day, zone: ZoneInfo) -> Iterator[tuple[Call, datetime, datetime | None]]:
+    """Those of the day, from when until when; one that is under way when it begins is among them."""
     for call in guest.visits:
         for arrives in _times(call.arrives, day, zone):
             leaves = None if call.leaves is None else moment(call.leaves, zone, arrives + timedelta(seconds=1))
-            if leaves is not None and arrives < leaves <= day.starts_at:
-                continue
-            yield VisitPart(
-                arrives_s=max(0.0, day.second_of(arrives)),
-                leaves_s=None if leaves is None else max(0.0, day.second_of(leaves)),
-                wants_wh=None if call.wants_kwh is None else call.wants_kwh * 1_000,
-            )
+            if leaves is None or not arrives < leaves <= day.starts_at:
+                yield call, arrives, leaves
 
 
 def _times(written: str, day: Day, zone: ZoneInfo) -> Iterator[datetime]:

@@ -11,7 +11,7 @@ from ampherd_core.phases import LINES
 
 from ampherd_simulator.whatif.chart import Chart, Curve, Mark
 from ampherd_simulator.whatif.day import Day
-from ampherd_simulator.whatif.figures import Block, Table, blocks, car_table
+from ampherd_simulator.whatif.figures import Block, Table, blocks, tables
 from ampherd_simulator.whatif.study import Study
 
 KILO: Final = 1_000.0
@@ -38,7 +38,7 @@ def _body(day: Day, studies: Sequence[Study]) -> Iterator[str]:
     yield _figures(blocks(studies), [study.name for study in studies])
     for study in studies:
         yield f"<h2>{escape(study.name)}</h2>\n"
-        yield _table(car_table(study))
+        yield from map(_table, tables(study))
         for heading, note, chart in _charts(study):
             yield f"<h3>{escape(heading)}</h3><p>{escape(note)}</p>{chart.as_svg(day)}{chart.as_legend()}\n"
 
