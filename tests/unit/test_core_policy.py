@@ -657,6 +657,7 @@ homes = st.fixed_dictionaries(
             {"rating_a": st.integers(16, 80), "margin_a": st.floats(0, 5), "wiring": st.sampled_from(["star", "delta"])}
         ),
         "meters": st.just({"grid": {"role": "grid", "driver": "dsmr", "source": "tcp://host:1"}}),
+        "limits": st.just({"windows": {"dinner": {"power_w": 8000, "start": "16:00", "end": "21:30"}}}),
         "chargers": st.dictionaries(
             st.from_regex(r"\A[a-z0-9][a-z0-9-]{0,31}\Z"),
             st.fixed_dictionaries(

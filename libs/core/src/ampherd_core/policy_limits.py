@@ -6,7 +6,7 @@ import re
 from datetime import time
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from ampherd_core.messages import Identifier
 from ampherd_core.policy_section import Section
@@ -35,7 +35,13 @@ def _is_one_topic(topic: str) -> str:
     return topic
 
 
-TimeOfDay = Annotated[time, BeforeValidator(_time_of_day), WithJsonSchema({"type": "string", "pattern": TIME_OF_DAY})]
+TimeOfDay = Annotated[
+    time,
+    BeforeValidator(_time_of_day),
+    PlainSerializer(lambda moment: f"{moment:%H:%M}", return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": TIME_OF_DAY}),
+]
+"""Written as it is read: hours and minutes."""
 
 
 OneTopic = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_is_one_topic)]
