@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import io
 import json
+import struct
 from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -205,6 +206,18 @@ async def test_a_sensorbox_answers_on_its_line() -> None:
         reply = await exchange(address(live.ports["sensorbox"]), request, 9 + 40)
 
     assert reply[9:13] == bytes.fromhex("0114 0003")
+
+
+async def test_the_roofs_sensorbox_sees_the_sun_alone_with_generation_negative() -> None:
+    noon = "2026-06-01T13:00:00+02:00"
+    sunny = {"constant_a": [4, 5, 6], "solar": {"peak_a": 5, "cloudiness": 0}}
+    async with running(roof={}, house=sunny, starts_at=noon) as (live, _):
+        request = bytes.fromhex("0001 0000 0006 0A 04 0000 0014")
+        reply = await exchange(address(live.ports["roof"]), request, 9 + 40)
+
+    clamps_a = struct.unpack(">3f", reply[-12:])
+    assert clamps_a == pytest.approx((-5, -5, -5), abs=0.1)
+    assert "sensorbox" not in live.ports
 
 
 async def test_a_slow_wallbox_answers_half_a_second_late() -> None:

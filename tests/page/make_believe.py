@@ -54,6 +54,7 @@ class MakeBelieve:
         self.is_mute = False
         self.refuses_all = False
         self._answers: set[asyncio.Task[bool]] = set()
+        self.sun_a = 0.0
         self.modes: dict[str, Mode] = dict.fromkeys(policy.chargers, Mode.FAST)
         self.bus = MqttBus(
             BrokerAddress.parse(url),
@@ -114,7 +115,8 @@ class MakeBelieve:
         hour = now.hour + now.minute / 60 + now.second / 3600
         evening = 3.2 * math.exp(-((hour - 19) ** 2) / 6) + 1.6 * math.exp(-((hour - 8) ** 2) / 3)
         ripple = 0.3 * math.sin(now.timestamp() / 7)
-        return 1.4 + evening + ripple, 3.1 + 0.8 * evening, 0.7 + 0.5 * evening - ripple
+        load: Phases = (1.4 + evening + ripple, 3.1 + 0.8 * evening, 0.7 + 0.5 * evening - ripple)
+        return add(load, (-self.sun_a, -self.sun_a, -self.sun_a))
 
     def drawn_a(self) -> Phases:
         """What all cars take."""

@@ -88,6 +88,23 @@ async def test_a_car_on_sun_shows_what_the_sun_leaves(shown: Shown) -> None:
     await expect(page.locator(".power")).to_contain_text("Surplus1.8 kW")
 
 
+async def test_what_the_house_gives_raises_what_the_cars_may_take(shown: Shown) -> None:
+    page, _, site = shown
+    l1, l2 = (page.locator(".phases ol li .track").nth(place) for place in (0, 1))
+    await expect(page.locator(".legend")).not_to_contain_text("Own power")
+    site.sun_a = 16.0
+    await site.speak()
+    await expect(page.locator(".legend")).to_contain_text("Own power")
+    await expect(l1.locator(".own")).to_be_visible()
+    marks = [
+        await part.evaluate("part => part.getBoundingClientRect().left") for part in await l2.locator(".limit").all()
+    ]
+    ends = [
+        await part.evaluate("part => part.getBoundingClientRect().right") for part in await l2.locator(".part").all()
+    ]
+    assert max(ends) < marks[0]
+
+
 async def test_a_refusal_is_shown_in_the_balancers_words(shown: Shown) -> None:
     page, _, site = shown
     site.refuses_all = True

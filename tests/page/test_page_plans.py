@@ -103,7 +103,10 @@ async def test_the_form_sets_and_drops_a_plan(shown: Shown) -> None:
     await guest.get_by_role("button", name="Set plan").click()
     await expect(guest.locator(".answer")).to_have_text("Done.")
     garage = card(page, "Garage")
+    due = (await garage.locator(".ends span").last.text_content() or "").strip()
     await garage.locator(".plan summary").click()
+    await expect(garage.get_by_role("spinbutton")).to_have_value("20")
+    await expect(garage.get_by_label("by", exact=True)).to_have_value(due)
     await garage.get_by_role("button", name="Drop plan").click()
     await expect(garage.locator(".answer")).to_have_text("Done.")
     (charger, setting, value), dropped = site.settings

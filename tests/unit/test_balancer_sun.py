@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 from ampherd_balancer.report import site_state
 from ampherd_balancer.settings import Wishes
-from ampherd_core.messages import Mode
+from ampherd_core.messages import MeterRole, Mode, PhaseSample
 from ampherd_core.phases import LINES, Line
 from ampherd_core.policy import Policy
 from hypothesis import given, settings
@@ -412,6 +412,16 @@ class TestFeeds:
     def test_generation_alone_decides_where_the_policy_says_so(self) -> None:
         bench = self.bench("solar", lambda _t: -1000, lambda _t: -3000, feed="generation").run(300)
         assert bench.offers()["a"] == pytest.approx(3000 / 230, abs=0.5)
+
+    def test_a_roof_with_clamps_alone_shows_its_power(self) -> None:
+        """Clamps tell currents; the page wants watts."""
+        bench = self.bench("solar", lambda _t: 0, lambda _t: None, feed="generation").run(5)
+        sample = PhaseSample(current_a=-4, guard_a=-4)
+        clamps = bench.reading().model_copy(
+            update={"meter": "solar", "role": MeterRole.SOLAR, "phases": (sample,) * 3, "power_w": None}
+        )
+        bench.balancer.hear_reading(clamps, bench.now_s)
+        assert site_state(bench.balancer, bench.outcome, bench.now_s, AT).solar_w == pytest.approx(-2760)
 
     def test_a_silent_solar_meter_means_no_generation(self) -> None:
         bench = self.bench("solar", lambda _t: 500, lambda t: -3000 if t < 300 else None, feed="generation").run(290)

@@ -11,13 +11,15 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
+from ampherd_core.clock import utc_now
+from ampherd_core.timezone import zone
 from ampherd_simulator.errors import SimulatorError
 from ampherd_simulator.scenario import Scenario, load_scenario
 from pydantic import ValidationError
 
 from ampherd_embedded import plan
 from ampherd_embedded.broker import BrokerKind
-from ampherd_embedded.simulated import Ports, as_yaml, policy_of, with_free_ports
+from ampherd_embedded.simulated import Ports, as_yaml, at_its_hour, policy_of, with_free_ports
 from ampherd_embedded.stack import Options, Running
 from ampherd_embedded.start import run, say
 
@@ -63,10 +65,11 @@ def run_demo(
     """Run until stopped; gives the exit code."""
     data_dir.mkdir(parents=True, exist_ok=True)
     try:
-        described = load_scenario(scenario or Path(str(files("ampherd_simulator") / "scenarios" / "demo.yaml")))
+        given = load_scenario(scenario or Path(str(files("ampherd_simulator") / "scenarios" / "demo.yaml")))
     except (SimulatorError, ValidationError) as err:
         print(err, file=sys.stderr)
         return _EXIT_FAILED
+    described = at_its_hour(given, utc_now())
     simulated = SimulatedSite(described, data_dir / "ports.json", data_dir / "site.yaml")
     played = data_dir / "scenario.json"
     played.write_text(with_free_ports(described).model_dump_json(indent=2), encoding="utf-8")
@@ -74,6 +77,9 @@ def run_demo(
         site=simulated.site, data_dir=data_dir, http_port=http_port, broker=broker, quiet=True, renews_link=True
     )
     say("Ampherd starts on a simulated house …")
+    if described.hour is not None:
+        there = utc_now().astimezone(zone(described.timezone))
+        say(f"It is {there:%H:%M} in that house, whatever the time is here.")
     return run(
         options,
         announce=_announcement(len(simulated.scenario.chargers), options.data_dir, opens_browser),

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime
 from typing import Final
 
 import yaml
 from ampherd_core.messages import MeterRole
 from ampherd_core.policy import Charger, Circuit, Connection, Meter, Policy, Site
-from ampherd_simulator.scenario import ChargerPart, LinePart, Scenario
+from ampherd_core.policy_solar import Solar, SolarFeed
+from ampherd_core.policy_tariff import Tariff
+from ampherd_simulator.scenario import ChargerPart, LinePart, Scenario, SensorboxPart
 from pydantic import BaseModel, ConfigDict
+
+_DAY_H: Final = 24
+_WEST_H: Final = 12
+"""Zones reach from 12 hours behind Greenwich to 11, with the same clock as beyond, ahead."""
 
 _HEADER: Final = "# Written anew at each start of the demo, from its scenario and the ports that the simulator got.\n"
 
@@ -22,6 +29,16 @@ class Ports(BaseModel):
     chargers: dict[str, str]
     p1: str | None = None
     sensorbox: str | None = None
+    roof: str | None = None
+
+
+def at_its_hour(scenario: Scenario, now: datetime) -> Scenario:
+    """The same house where it is the scenario's `hour` at `now`, which is aware; minutes are everywhere the same."""
+    if scenario.hour is None:
+        return scenario
+    ahead_h = (scenario.hour - now.astimezone(UTC).hour + _WEST_H) % _DAY_H - _WEST_H
+    # POSIX counts zones west of Greenwich as positive.
+    return scenario.model_copy(update={"timezone": f"Etc/GMT{-ahead_h:+d}"})
 
 
 def with_free_ports(scenario: Scenario) -> Scenario:
@@ -30,14 +47,12 @@ def with_free_ports(scenario: Scenario) -> Scenario:
         name: part if isinstance(part.line, str) else part.model_copy(update={"line": _anywhere(part.line)})
         for name, part in scenario.chargers.items()
     }
-    box = scenario.sensorbox
-    if box is not None and not isinstance(box.line, str):
-        box = box.model_copy(update={"line": _anywhere(box.line)})
     return scenario.model_copy(
         update={
             "control_port": 0,
             "chargers": chargers,
-            "sensorbox": box,
+            "sensorbox": _box_anywhere(scenario.sensorbox),
+            "roof": _box_anywhere(scenario.roof),
             "modbus": {name: _anywhere(line) for name, line in scenario.modbus.items()},
             "p1": scenario.p1 and scenario.p1.model_copy(update={"port": 0}),
         }
@@ -56,11 +71,13 @@ def policy_of(scenario: Scenario, ports: Ports) -> Policy:
             circuit_id: Circuit(parent=circuit.parent, limit_a=circuit.limit_a)
             for circuit_id, circuit in scenario.circuits.items()
         },
-        meters={"grid": _grid_meter(scenario, ports)},
+        meters=_meters(scenario, ports),
         chargers={
             charger_id: _charger(charger_id, charger, ports.chargers[charger_id])
             for charger_id, charger in scenario.chargers.items()
         },
+        solar=Solar() if scenario.roof is None else Solar(feed=SolarFeed.GENERATION),
+        tariff=scenario.tariff or Tariff(),
     )
 
 
@@ -72,6 +89,19 @@ def as_yaml(policy: Policy) -> str:
 
 def _anywhere(line: LinePart) -> LinePart:
     return line.model_copy(update={"port": 0})
+
+
+def _box_anywhere(box: SensorboxPart | None) -> SensorboxPart | None:
+    if box is None or isinstance(box.line, str):
+        return box
+    return box.model_copy(update={"line": _anywhere(box.line)})
+
+
+def _meters(scenario: Scenario, ports: Ports) -> dict[str, Meter]:
+    grid = {"grid": _grid_meter(scenario, ports)}
+    if ports.roof is None or scenario.roof is None:
+        return grid
+    return grid | {"roof": Meter(role=MeterRole.SOLAR, driver="sensorbox", source=ports.roof, unit=scenario.roof.unit)}
 
 
 def _grid_meter(scenario: Scenario, ports: Ports) -> Meter:
@@ -92,4 +122,6 @@ def _charger(charger_id: str, part: ChargerPart, link: str) -> Charger:
         lines=part.lines,
         min_a=math.ceil(part.car.min_a),
         max_a=part.max_a,
+        mode=part.mode,
+        plan=part.plan,
     )

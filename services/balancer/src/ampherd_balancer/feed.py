@@ -38,6 +38,19 @@ class SideMeter:
         return self.reading is not None and now_s - self.heard_s <= self.reading.valid_for_s
 
 
+def power_of(reading: Reading, voltage_v: float) -> float:
+    """What a meter says of all its phases, W, import positive; clamps tell currents alone."""
+    return reading.power_w if reading.power_w is not None else sum(_powers_of_phases(reading, voltage_v))
+
+
+def _powers_of_phases(reading: Reading, voltage_v: float) -> Phases:
+    one, two, three = (
+        0.0 if sample is None else sample.power_w if sample.power_w is not None else sample.current_a * voltage_v
+        for sample in reading.phases
+    )
+    return one, two, three
+
+
 class Feed:
     """The surplus by the policy's rules, W per pool."""
 
@@ -62,15 +75,11 @@ class Feed:
     def powers(self, reading: Reading) -> Phases:
         """A meter's power in each pool, W; import positive."""
         voltage_v = self.policy.connection.voltage_v
-        samples = [
-            0.0 if sample is None else sample.power_w if sample.power_w is not None else sample.current_a * voltage_v
-            for sample in reading.phases
-        ]
         if self.policy.solar.accounting is Accounting.NET:
-            return reading.power_w if reading.power_w is not None else sum(samples), 0.0, 0.0
+            return power_of(reading, voltage_v), 0.0, 0.0
         if reading.power_w is not None and not any(reading.phases):
             return self._shared_out(reading.power_w)
-        return samples[0], samples[1], samples[2]
+        return _powers_of_phases(reading, voltage_v)
 
     def _shared_out(self, watts: float) -> Phases:
         """What no phase is known of, W per pool."""

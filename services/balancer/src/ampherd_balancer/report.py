@@ -21,6 +21,7 @@ from ampherd_core.units import MAX_OFFER_A, MAX_PLAUSIBLE_A, MAX_PLAUSIBLE_W
 
 from ampherd_balancer.core import Balancer, Outcome
 from ampherd_balancer.explain import explain
+from ampherd_balancer.feed import power_of
 from ampherd_balancer.harvest import CODE as SUN
 from ampherd_balancer.outside import QUARTER
 
@@ -179,8 +180,8 @@ def _alarms(balancer: Balancer, now_s: float) -> tuple[str, ...]:
 def _side_power(balancer: Balancer, role: MeterRole, now_s: float) -> float | None:
     """What the meters with that role say, W; old is not zero."""
     readings = [side.reading for side in balancer.sides.values() if side.is_fresh(now_s)]
-    powers = [reading.power_w for reading in readings if reading is not None and reading.role is role]
-    known = [power_w for power_w in powers if power_w is not None]
+    voltage_v = balancer.policy.connection.voltage_v
+    known = [power_of(reading, voltage_v) for reading in readings if reading is not None and reading.role is role]
     return _clamped(sum(known), MAX_PLAUSIBLE_W) if known else None
 
 

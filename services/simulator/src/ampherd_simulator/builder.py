@@ -147,5 +147,7 @@ def _bare_house(scenario: Scenario, starts_at: datetime) -> House:
 
 
 def _time_of_day_s(scenario: Scenario, at: datetime) -> float:
+    if scenario.hour is not None:
+        return scenario.hour * 3_600
     local = at.astimezone(ZoneInfo(scenario.timezone))
     return local.hour * 3_600 + local.minute * 60 + local.second

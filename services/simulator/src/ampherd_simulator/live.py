@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from collections.abc import Iterator
-from dataclasses import fields
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Final, TextIO
 
@@ -30,9 +30,10 @@ from ampherd_simulator.device import Device
 from ampherd_simulator.house import Step, SteppedHouse
 from ampherd_simulator.metering import GridSensor
 from ampherd_simulator.modbus_server import ModbusLine, Write
+from ampherd_simulator.p1 import GridSample
 from ampherd_simulator.p1_feed import P1Faults, P1Feed
 from ampherd_simulator.p1_server import P1Server
-from ampherd_simulator.scenario import LinePart, Scenario
+from ampherd_simulator.scenario import LinePart, Scenario, SensorboxPart
 from ampherd_simulator.sensorbox import Sensorbox, SensorboxFaults
 from ampherd_simulator.truth import Json, TruthFile, describe_site
 
@@ -42,6 +43,19 @@ STEP_S: Final = 0.1
 TRUTH_S: Final = 1.0
 SENSORBOX_S: Final = 1.0
 """A Sensorbox has new clamp data about every second."""
+
+
+GRID_BOX: Final = "sensorbox"
+ROOF_BOX: Final = "roof"
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A Sensorbox, where it listens, and what its clamps are on."""
+
+    part: SensorboxPart
+    device: Sensorbox
+    sense: Callable[[float], GridSample]
 
 
 class LiveSite:
@@ -56,8 +70,14 @@ class LiveSite:
         self._truth = TruthFile(truth)
         self._began_s = boot_s()
         self._feed = build_feed(scenario.p1, self._sensor, scenario.timezone) if scenario.p1 else None
-        part = scenario.sensorbox
-        self._sensorbox = Sensorbox(part.version, part.source, part.unit) if part else None
+        self._boxes = {
+            name: Box(part, Sensorbox(part.version, part.source, part.unit), sense)
+            for name, part, sense in (
+                (GRID_BOX, scenario.sensorbox, self._sensor.sample),
+                (ROOF_BOX, scenario.roof, self._sensor.on_roof),
+            )
+            if part is not None
+        }
         self._charger_ids: dict[int, str] = {id(charger): name for name, charger in self.site.chargers.items()}
         self.ports: dict[str, Json] = {}
 
@@ -77,8 +97,8 @@ class LiveSite:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._live(), name="physics")
                 tasks.create_task(self._tell(), name="truth")
-                if self._sensorbox is not None:
-                    tasks.create_task(self._sense(self._sensorbox), name="sensorbox")
+                for name, box in self._boxes.items():
+                    tasks.create_task(self._sense(box), name=name)
 
     async def _listen(self, stack: contextlib.AsyncExitStack) -> None:
         scenario = self._scenario
@@ -86,8 +106,7 @@ class LiveSite:
         self.ports["control"] = f"{LOOPBACK}:{control.port}"
         urls = await self._listen_modbus(stack)
         self.ports["chargers"] = {charger_id: urls[charger_id] for charger_id in scenario.chargers}
-        if self._sensorbox is not None:
-            self.ports["sensorbox"] = urls["sensorbox "]
+        self.ports |= {name: urls[_place_of(name)] for name in self._boxes}
         if scenario.p1 is not None and self._feed is not None:
             server = P1Server(
                 self._feed,
@@ -100,7 +119,7 @@ class LiveSite:
             self.ports["p1"] = f"tcp://{scenario.host}:{server.port}"
 
     async def _listen_modbus(self, stack: contextlib.AsyncExitStack) -> dict[str, Json]:
-        """Where each device is, by charger id; the Sensorbox under a name that no charger can have."""
+        """Where each device is, by charger id; a Sensorbox under a name that no charger can have."""
         urls: dict[str, Json] = {}
         for part, members in self._lines():
             line = ModbusLine(part.kind, members.values(), self.now_s, baud=part.baud, on_write=self._note_write)
@@ -113,8 +132,7 @@ class LiveSite:
             (charger_id, part.line, self.site.chargers[charger_id])
             for charger_id, part in self._scenario.chargers.items()
         ]
-        if self._sensorbox is not None and self._scenario.sensorbox is not None:
-            placed.append(("sensorbox ", self._scenario.sensorbox.line, self._sensorbox))
+        placed += [(_place_of(name), box.part.line, box.device) for name, box in self._boxes.items()]
         for name, part in self._scenario.modbus.items():
             yield part, {member: device for member, line, device in placed if line == name}
         for member, line, device in placed:
@@ -137,9 +155,9 @@ class LiveSite:
             self._truth.moment(self.site)
             await asyncio.sleep(TRUTH_S / self._scenario.speed)
 
-    async def _sense(self, sensorbox: Sensorbox) -> None:
+    async def _sense(self, box: Box) -> None:
         while True:
-            sensorbox.take(self._sensor.sample(self.now_s()))
+            box.device.take(box.sense(self.now_s()))
             await asyncio.sleep(SENSORBOX_S / self._scenario.speed)
 
     def obey(self, command: AnyCommand) -> dict[str, Json]:
@@ -181,9 +199,14 @@ class LiveSite:
         return self._feed
 
     def _box(self) -> Sensorbox:
-        if self._sensorbox is None:
+        box = self._boxes.get(GRID_BOX)
+        if box is None:
             raise CommandError("there is no Sensorbox in this scenario")
-        return self._sensorbox
+        return box.device
+
+
+def _place_of(box: str) -> str:
+    return f"{box} "
 
 
 def _switch(faults: WallboxFaults | P1Faults | SensorboxFaults, command: Command) -> None:

@@ -47,6 +47,18 @@ class GridSensor:
             month_peak_w=self._month_peak_w,
         )
 
+    def on_roof(self, now_s: float) -> GridSample:
+        """The same for clamps on the inverter's wires: generation is negative; it counts no energy."""
+        del now_s
+        volts, (one, two, three) = self._site.voltage_v, self._site.solar_a
+        return GridSample(
+            current_a=(one, two, three),
+            power_w=(volts * one, volts * two, volts * three),
+            voltage_v=(volts, volts, volts),
+            import_wh=0.0,
+            export_wh=0.0,
+        )
+
     def charger_load(self) -> tuple[Phases, float]:
         """What the cars draw per line (A), and the voltage (V)."""
         return subtract(self._site.grid_a, self._site.house_a), self._site.voltage_v

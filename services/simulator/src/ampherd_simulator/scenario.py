@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from ampherd_core.messages import Identifier
+from ampherd_core.messages import Identifier, Mode
 from ampherd_core.phases import LINES, Line
 from ampherd_core.policy import CONNECTION, DriverName, Wiring
+from ampherd_core.policy_tariff import StandingPlan, Tariff
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ampherd_simulator.errors import ScenarioError
@@ -150,6 +151,8 @@ class ChargerPart(Part):
     is_32a: bool = Field(False, description="Edgetech: the 32 A jumper")
     is_fresh_from_factory: bool = Field(False, description="Edgetech: at unit 1 answers only after a change of state")
     car: CarPart = Field(CarPart(), description="its car")
+    mode: Mode = Field(Mode.FAST, description="for the policy of `ampherd demo`")
+    plan: StandingPlan | None = Field(None, description="for the policy of `ampherd demo`")
 
 
 class CircuitPart(Part):
@@ -188,6 +191,9 @@ class Scenario(Part):
     control_port: PortNumber = Field(0, description="the control socket, always on loopback")
     speed: Annotated[float, Field(gt=0, le=1_000)] = Field(1, description="scenario seconds a second")
     starts_at: datetime | None = Field(None, description="time of day at the start, with zone; null is now")
+    hour: Annotated[int, Field(ge=0, le=23)] | None = Field(
+        None, description="a made-up house and sun begin at this hour; `ampherd demo` finds a time zone where it is now"
+    )
     rating_a: Annotated[float, Field(gt=0, le=500)] = Field(25, description="what the truth is judged by, A per line")
     voltage_v: Annotated[float, Field(ge=100, le=260)] = Field(230, description="V")
     wiring: Wiring = Field(Wiring.STAR, description="star, or delta: a one-phase car sits between two lines")
@@ -198,10 +204,12 @@ class Scenario(Part):
     chargers: dict[Identifier, ChargerPart] = Field(default_factory=dict, description="charging points by id")
     p1: P1Part | None = Field(P1Part(), description="the P1 port; null is none")
     sensorbox: SensorboxPart | None = Field(None, description="a Sensorbox; null is none")
+    roof: SensorboxPart | None = Field(None, description="another, with its clamps on the inverter; null is none")
+    tariff: Tariff | None = Field(None, description="for the policy of `ampherd demo`")
 
     @model_validator(mode="after")
     def _references(self) -> Scenario:
-        used = [charger.line for charger in self.chargers.values()] + ([self.sensorbox.line] if self.sensorbox else [])
+        used = [part.line for part in (*self.chargers.values(), self.sensorbox, self.roof) if part is not None]
         if unknown := {line for line in used if isinstance(line, str)} - set(self.modbus):
             raise ValueError(f"unknown Modbus lines {sorted(unknown)}; name them under `modbus`")
         known = {CONNECTION, *self.circuits}

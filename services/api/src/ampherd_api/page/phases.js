@@ -20,7 +20,7 @@ export function Phases() {
       <${Power} state=${state} />
     </header>
     <ol>${lines.map((line, index) => html`<${Phase} key=${line} line=${line} parts=${partsOf(index, state)} load=${loadOf(index, state)} limit=${limitOf(index, state, limit)} />`)}</ol>
-    <${Legend} />
+    <${Legend} hasOwn=${lines.some((_, index) => ownOf(partsOf(index, state)) > 0.04)} />
     ${state.limited_by && html`<p class="quiet limited">${state.limited_by}</p>`}
   </section>`;
 }
@@ -42,7 +42,8 @@ function Power({ state }) {
 }
 
 function Phase({ line, parts, load, limit }) {
-  const scale = Math.max(limit * BEYOND, load * 1.02);
+  const own = ownOf(parts);
+  const scale = Math.max((limit + own) * BEYOND, (load + own) * 1.02);
   const free = limit - load;
   const text = free < -0.05 ? `${amps(-free)} A too much` : `${amps(Math.max(0, free))} A free`;
   const label = `${line}: ${amps(load)} of ${amps(limit)} A, ${text}. ${parts.map((part) => `${part.name} ${amps(part.amps)} A`).join(", ")}`;
@@ -50,18 +51,20 @@ function Phase({ line, parts, load, limit }) {
     <b>${line}</b>
     <div class="track" role="img" aria-label=${label}>
       ${parts.filter((part) => part.amps > 0.04).map((part) => html`<span key=${part.id} class="part ${part.tone} ${part.isGuess ? "is-guess" : ""}" title="${part.name}: ${part.isGuess ? "up to " : ""}${amps(part.amps)} A" style=${{ width: `${(100 * part.amps) / scale}%` }}><i>${part.amps / scale > 0.07 ? amps(part.amps) : ""}</i></span>`)}
-      <span class="limit" style=${{ left: `${(100 * limit) / scale}%` }}></span>
+      ${own > 0.04 && html`<span class="own" title="Own power: ${amps(own)} A" style=${{ width: `${(100 * own) / scale}%` }}></span>`}
+      <span class="limit" style=${{ left: `${(100 * (limit + own)) / scale}%` }}></span>
     </div>
     <span class="reading"><strong>${amps(load)}</strong> of ${number0(limit)} A</span>
     <span class="free">${text}</span>
   </li>`;
 }
 
-function Legend() {
+function Legend({ hasOwn }) {
   const cars = Object.values(chargers.value);
   return html`<ul class="legend" aria-label="Colours">
     <li><span class="swatch house"></span>House</li>
     ${cars.map((car, index) => html`<li key=${car.id}><span class="swatch ${tone(index)}"></span>${car.name}</li>`)}
+    ${hasOwn && html`<li><span class="swatch own-power"></span>Own power, beside the mains</li>`}
   </ul>`;
 }
 
@@ -76,6 +79,8 @@ function partsOf(index, state) {
   return [{ id: "house", name: "House", tone: "house", amps: house }, ...cars];
 }
 
+/** What roof and battery give beyond the house's need, A: the cars may take it on top of the limit. */
+const ownOf = ([house]) => Math.max(0, -house.amps);
 const mains = (state) => state.limits?.find((limit) => limit.circuit === "connection");
 const loadOf = (index, state) => mains(state)?.load_a[index] ?? state.grid_a?.[index] ?? 0;
 const limitOf = (index, state, fallback) => mains(state)?.limit_a[index] ?? fallback;

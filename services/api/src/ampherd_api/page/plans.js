@@ -22,7 +22,7 @@ export function Plan({ car, ask }) {
 /** Like 20 kWh by 07:00 on Mon, Tue. */
 function wanted({ plan, due }) {
   const goal = plan.soc_percent === undefined ? `${number(plan.energy_kwh, 1)} kWh` : `${number(plan.soc_percent, 0)} %`;
-  const days = plan.weekdays?.length ? ` on ${plan.weekdays.map((day) => day[0].toUpperCase() + day.slice(1)).join(", ")}` : "";
+  const days = plan.weekdays?.length === DAYS.length ? " every day" : plan.weekdays?.length ? ` on ${plan.weekdays.map((day) => day[0].toUpperCase() + day.slice(1)).join(", ")}` : "";
   return due ? `${goal} by ${clock(new Date(due), site.value.timezone)}${days}` : goal;
 }
 
@@ -42,7 +42,8 @@ function Slots({ state }) {
 }
 
 function Form({ car, ask, hasPlan }) {
-  const [days, setDays] = useState(car.plan?.plan?.weekdays ?? []);
+  const { plan, due } = car.plan ?? {};
+  const [days, setDays] = useState(plan?.weekdays ?? []);
   const canPercent = car.battery_kwh !== undefined && car.battery_kwh !== null;
   const toggle = (day) => setDays(days.includes(day) ? days.filter((other) => other !== day) : [...days, day]);
   const submit = (event) => {
@@ -53,9 +54,9 @@ function Form({ car, ask, hasPlan }) {
     ask("plan", { ...goal, by: form.get("by"), weekdays: days });
   };
   return html`<form onSubmit=${submit}>
-    <label>Charge <input name="amount" type="number" inputmode="decimal" min="0.5" max="300" step="0.5" defaultValue="20" required />
-      ${canPercent ? html`<select name="unit" aria-label="Unit"><option>kWh</option><option>%</option></select>` : " kWh"}</label>
-    <label>by <input name="by" type="time" defaultValue="07:00" required /></label>
+    <label>Charge <input name="amount" type="number" inputmode="decimal" min="0.5" max="300" step="0.5" defaultValue=${plan?.energy_kwh ?? plan?.soc_percent ?? 20} required />
+      ${canPercent ? html`<select name="unit" aria-label="Unit"><option>kWh</option><option selected=${plan?.soc_percent !== undefined}>%</option></select>` : " kWh"}</label>
+    <label>by <input name="by" type="time" defaultValue=${due ? clock(new Date(due), site.value.timezone) : "07:00"} required /></label>
     <div class="choice days" role="group" aria-label="Weekdays; none: once">
       ${DAYS.map((day) => html`<button type="button" key=${day} aria-pressed=${days.includes(day)} onClick=${() => toggle(day)}>${day[0].toUpperCase()}${day.slice(1, 2)}</button>`)}
     </div>
