@@ -168,7 +168,7 @@ async def test_a_lost_connection_is_told_and_heals(shown: Shown) -> None:
     await expect(page.locator(".charger")).to_have_count(4)
 
 
-async def test_the_last_day_is_drawn(shown: Shown) -> None:
+async def test_the_last_day_is_drawn_or_as_much_of_it_as_there_is(shown: Shown) -> None:
     page, api, _ = shown
     async with api.client("read") as reader:
 
@@ -185,6 +185,7 @@ async def test_the_last_day_is_drawn(shown: Shown) -> None:
         await expect(plot).to_have_attribute(
             "aria-label", re.compile(rf"House, Carport left.*highest [1-9][\d.]* {unit}$")
         )
+    await expect(page.locator("#chart-title")).to_have_text("Last 15 minutes")
 
 
 async def test_nothing_sticks_out_at_any_width(shown: Shown) -> None:

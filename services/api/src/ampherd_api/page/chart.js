@@ -1,4 +1,4 @@
-/** The last 24 hours, or the last hour while history is young: house and chargers stacked, against the limit. */
+/** The last 24 hours, or less while history is young: house and chargers stacked, against the limit. */
 import uPlot from "uplot";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { html } from "./html.js";
@@ -8,6 +8,7 @@ import { amps, clock, LINES, number } from "./words.js";
 
 const DAY = { name: "Last 24 hours", hours: 24, stepS: 300, step: "five minutes" };
 const HOUR = { name: "Last hour", hours: 1, stepS: 15, step: "quarter minute" };
+const QUARTER = { name: "Last 15 minutes", hours: 0.25, stepS: 15, step: "quarter minute" };
 const REFRESH_MS = 60_000;
 const HEIGHT = 260;
 const RETRY_MS = 10_000;
@@ -55,8 +56,8 @@ function keepFetching(line, setLayers) {
   const again = async () => {
     let wait = REFRESH_MS;
     try {
-      const day = await fetchLayers(line, DAY);
-      const layers = isYoung(day) ? await fetchLayers(line, HOUR) : day;
+      let layers = await fetchLayers(line, DAY);
+      for (const shorter of [HOUR, QUARTER]) if (beganWithin(shorter, layers)) layers = await fetchLayers(line, shorter);
       if (!isOver) setLayers(layers);
     } catch (error) {
       if (!isOver) setLayers({ error: error.message, times: [] });
@@ -68,10 +69,10 @@ function keepFetching(line, setLayers) {
   return () => { isOver = true; clearTimeout(timer); };
 }
 
-/** Whether nothing was recorded before the last hour. */
-function isYoung(day) {
-  const since = Date.now() / 1000 - HOUR.hours * 3600;
-  return !day.times.some((time, index) => time < since && day.peak[index] !== null);
+/** Whether nothing was recorded before that span. */
+function beganWithin(span, layers) {
+  const since = Date.now() / 1000 - span.hours * 3600;
+  return !layers.times.some((time, index) => time < since && layers.peak[index] !== null);
 }
 
 /** Times and layers from the bottom up: the house, then each charger, then cars that no meter sees. */
