@@ -104,6 +104,24 @@ def test_headline_tells_the_worst_first(view: View, now_s: float, severity: Seve
     assert told[1].startswith(words)
 
 
+@pytest.mark.parametrize(
+    ("headroom_a", "words"),
+    [
+        ((9.0, 1.5, 4.0), "At least 1 A free on every phase."),
+        ((9.0, 0.9, 4.0), "L2 is fully used."),
+        ((9.0, -0.4, 4.0), "L2 is 1 A over its limit and is being lowered."),
+    ],
+)
+def test_headline_never_promises_room_that_is_not_there(headroom_a: tuple[float, float, float], words: str) -> None:
+    site = seen().site
+    assert site is not None
+    limits = [
+        limit.model_copy(update={"headroom_a": headroom_a}) if limit.circuit == "connection" else limit
+        for limit in site.document.limits
+    ]
+    assert headline_of(with_site(limits=tuple(limits)), 101)[1].endswith(words)
+
+
 def test_headline_says_that_the_broker_is_lost() -> None:
     assert headline_of(seen(), is_bus_connected=False)[0] is Severity.ALARM
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 from ampherd_core.messages import LinkHealth, Severity, SiteState
@@ -68,8 +69,10 @@ def _room(view: View, site: SiteState) -> str:
     tightest = min(lines, key=lambda line: connection.headroom_a[line])
     spare_a = connection.headroom_a[tightest]
     if spare_a < 0:
-        return f"L{tightest + 1} is {-spare_a:.0f} A over its limit and is being lowered."
-    return f"At least {spare_a:.0f} A free on every phase." if spare_a >= 1 else f"L{tightest + 1} is fully used."
+        return f"L{tightest + 1} is {math.ceil(-spare_a)} A over its limit and is being lowered."
+    return (
+        f"At least {math.floor(spare_a)} A free on every phase." if spare_a >= 1 else f"L{tightest + 1} is fully used."
+    )
 
 
 def _cars(count: int) -> str:
