@@ -70,9 +70,9 @@ def _room(view: View, site: SiteState) -> str:
     spare_a = connection.headroom_a[tightest]
     if spare_a < 0:
         return f"L{tightest + 1} is {math.ceil(-spare_a)} A over its limit and is being lowered."
-    return (
-        f"At least {math.floor(spare_a)} A free on every phase." if spare_a >= 1 else f"L{tightest + 1} is fully used."
-    )
+    if spare_a < 1:
+        return f"L{tightest + 1} is fully used."
+    return f"At least {math.floor(spare_a)} A free on every phase."
 
 
 def _cars(count: int) -> str:
