@@ -57,6 +57,12 @@ def test_says_when_a_turn_ends() -> None:
     assert turns.ends_in_s("nobody", 300) is None
 
 
+def test_a_turn_has_no_end_while_nobody_waits() -> None:
+    turns = Turns(900)
+    front(turns, 0, fits=3)
+    assert turns.ends_in_s("a", 300) is None
+
+
 def test_the_queue_outlives_a_restart() -> None:
     before = Turns(900)
     before.order(["a", "b", "c"], 1000)

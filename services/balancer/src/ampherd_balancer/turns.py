@@ -106,9 +106,10 @@ class Turns:
             place.counted_s = now_s
 
     def ends_in_s(self, car_id: str, now_s: float) -> float | None:
-        """How long the car's turn lasts yet; None while it waits."""
+        """How long the car's turn lasts yet; None while it waits, or nobody waits for it to end."""
         place = self._places.get(car_id)
-        if place is None or place.turn_since_s is None:
+        is_awaited = not all(other.is_admitted for other in self._places.values())
+        if place is None or place.turn_since_s is None or not is_awaited:
             return None
         return max(0.0, self.turn_s - (now_s - place.turn_since_s))
 
