@@ -143,6 +143,14 @@ async def test_reading_and_writing_at_once(history: History) -> None:
     assert len(await read(history, 200, 1)) == 200
 
 
+async def test_a_new_file_is_read_and_written_at_once(tmp_path: Path) -> None:
+    for number in range(50):
+        history = SqliteHistory(tmp_path / f"{number}.db")
+        await asyncio.gather(history.write([point(0, 1)]), read(history, 60, 1))
+        assert rows(await read(history, 60, 60)) == [(0, 1, 1, 1)]
+        await history.close()
+
+
 async def test_influxdb_refuses_for_ever_what_changes_its_type(influx: InfluxServer) -> None:
     address = influx.new_bucket()
     influx.write_line(address.bucket, f"meter,site=home,meter=grid power_w=1i {int(START.timestamp())}000")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
+from threading import Lock
 from typing import Final, TypeVar
 
 from ampherd_core.clock import utc_now
@@ -86,6 +87,7 @@ class SqliteHistory:
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="history-write")
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="history-read")
         self._connections: dict[ThreadPoolExecutor, sqlite3.Connection] = {}
+        self._opening = Lock()
 
     async def write(self, points: Sequence[Point]) -> None:
         """Keep all points or none; raises HistoryError."""
@@ -122,7 +124,9 @@ class SqliteHistory:
     def _with_connection(self, pool: ThreadPoolExecutor, work: Callable[[sqlite3.Connection], T]) -> T:
         connection = self._connections.get(pool)
         if connection is None:
-            connection = self._connections[pool] = self._open()
+            # A new file goes over to write-ahead logging by a lock for which SQLite does not wait.
+            with self._opening:
+                connection = self._connections[pool] = self._open()
         return work(connection)
 
     def _open(self) -> sqlite3.Connection:
