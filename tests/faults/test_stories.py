@@ -273,6 +273,22 @@ STORIES = {
         until_s=110,
         seed=304241,
     ),
+    "a turn that ended for a room that only the memory of a load made short": Story(
+        home=Home(
+            places=(
+                Place("a", lines=L1, max_a=32, car_phases=2, car_lag_s=5, car_ramp_a_s=30, arrives_s=14),
+                Place("b", lines=L1, min_a=8, car_phases=2, car_max_a=10, car_lag_s=3, arrives_s=39),
+            ),
+            rating_a=20,
+            phases=1,
+            loads=(Step(Line.L1, 10.7, 33, 10), Step(Line.L1, 8.4, 148, 30)),
+            min_on_s=30,
+            min_off_s=10,
+            turn_s=60,
+        ),
+        until_s=274,
+        seed=303988,
+    ),
 }
 
 

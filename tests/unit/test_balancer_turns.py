@@ -5,9 +5,9 @@ from __future__ import annotations
 from ampherd_balancer.turns import Turns
 
 
-def front(turns: Turns, now_s: float, *, fits: int = 1, cars: str = "abc") -> list[str]:
+def front(turns: Turns, now_s: float, *, fits: int = 1, cars: str = "abc", is_scarce: bool = True) -> list[str]:
     """Who is admitted when the first `fits` of the queue fit."""
-    ranks = turns.order(list(cars), now_s)
+    ranks = turns.order(list(cars), now_s, is_scarce=is_scarce)
     admitted = sorted(ranks, key=lambda car: ranks[car])[:fits]
     turns.served(admitted, now_s)
     return admitted
@@ -24,6 +24,14 @@ def test_each_gets_one_turn_in_the_order_of_waiting() -> None:
 def test_a_turn_goes_on_while_nobody_else_waits() -> None:
     turns = Turns(900)
     assert [front(turns, now_s, cars="a") for now_s in (0, 900, 1800, 5000)] == [["a"]] * 4
+
+
+def test_no_turn_ends_while_there_is_room_for_everybody() -> None:
+    turns = Turns(900)
+    front(turns, 0)
+    assert front(turns, 901, is_scarce=False) == ["a"], "the room that the target sees may be short for a moment"
+    assert front(turns, 1_700, is_scarce=False) == ["a"]
+    assert front(turns, 1_701) == ["b"], "who waited meanwhile is next as soon as room is short"
 
 
 def test_who_comes_later_waits_for_the_end_of_the_turn() -> None:

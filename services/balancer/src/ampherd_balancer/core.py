@@ -218,8 +218,8 @@ class Balancer:
 
     def _target(self, situation: Situation, now_s: float) -> Allocation:
         wanting = [desk for desk in self.desks.values() if desk.id in situation.wanting]
-        queue = [desk.id for desk in wanting if not desk.appetite.is_idle and desk.is_connected]
-        ranks = self.turns.order(queue, now_s)
+        queue = [desk for desk in wanting if not desk.appetite.is_idle and desk.is_connected]
+        ranks = self.turns.order([desk.id for desk in queue], now_s, is_scarce=_is_scarce(queue, situation))
         cars = [self._car(desk, ranks, now_s) for desk in wanting if desk.granted_a > 0 or desk.waits_s(now_s) == 0]
         ready = self._ready(cars, situation)
         target = self._allocate(ready, situation.likely) if ready else Allocation({}, {})
@@ -382,3 +382,10 @@ class Balancer:
     def _lines_below(self, node: Node) -> tuple[Line, ...]:
         used = {line for charger in node.chargers for line in self.policy.chargers[charger].lines}
         return tuple(line for line in LINES if line in used)
+
+
+def _is_scarce(queue: Sequence[Desk], situation: Situation) -> bool:
+    """Whether one must wait for another: not all that want current fit beside what the rest takes for certain."""
+    if all([desk.granted_a > 0 for desk in queue]):
+        return False
+    return not fits({desk.id: desk.min_a for desk in queue}, situation.sure)

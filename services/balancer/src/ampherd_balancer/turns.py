@@ -45,6 +45,7 @@ class Turns:
         self.turn_s = turn_s
         self._places: dict[str, _Place] = {}
         self._swapped_s = float("-inf")
+        self._is_scarce = True
         self._recalled: dict[str, _Place] = {}
 
     def remember(self, now_s: float) -> bytes:
@@ -74,8 +75,12 @@ class Turns:
                 counted_s=now_s,
             )
 
-    def order(self, wanting: Sequence[str], now_s: float) -> Mapping[str, int]:
-        """The rank of each car that wants current; 0 is first. Who wants none loses its place."""
+    def order(self, wanting: Sequence[str], now_s: float, *, is_scarce: bool = True) -> Mapping[str, int]:
+        """The rank of each car that wants current; 0 is first. Who wants none loses its place.
+
+        While there is room for everybody's minimum (`is_scarce` false) no turn ends.
+        """
+        self._is_scarce = is_scarce
         if not wanting and not self._places:
             return {}
         for gone in self._places.keys() - set(wanting):
@@ -89,6 +94,7 @@ class Turns:
 
     def served(self, admitted: Collection[str], now_s: float) -> None:
         """Who was admitted: a turn begins for the newly admitted, and anew for who was admitted after its end."""
+        may_begin_anew = self._is_scarce or self._places.keys() <= set(admitted)
         before = {car_id for car_id, place in self._places.items() if place.is_admitted}
         after = self._places.keys() & set(admitted)
         if before - after and after - before:
@@ -96,9 +102,7 @@ class Turns:
         for car_id, place in self._places.items():
             place.is_admitted = car_id in admitted
             if place.is_admitted:
-                if place.turn_since_s is None or (
-                    now_s - place.turn_since_s >= self.turn_s and now_s >= self._swapped_s + self.turn_s
-                ):
+                if place.turn_since_s is None or (may_begin_anew and self._is_over(place.turn_since_s, now_s)):
                     place.turn_since_s = now_s
                 place.served_s += now_s - place.counted_s
             elif place.turn_since_s is not None and now_s - place.turn_since_s >= self.turn_s:
@@ -113,6 +117,9 @@ class Turns:
             return None
         return max(0.0, self.turn_s - (now_s - place.turn_since_s))
 
+    def _is_over(self, turn_since_s: float, now_s: float) -> bool:
+        return now_s - turn_since_s >= self.turn_s and now_s >= self._swapped_s + self.turn_s
+
     def _key(self, car_id: str, now_s: float) -> tuple[int, float, float, str]:
         """First who is served in its turn, then whose turn was broken off, then who waits, then whose turn is over.
 
@@ -123,7 +130,7 @@ class Turns:
         if place.turn_since_s is None:
             return 2, place.waiting_since_s, place.served_s, car_id
         turn_ends_s = place.turn_since_s + self.turn_s
-        is_late = place.is_admitted and now_s < self._swapped_s + self.turn_s
+        is_late = place.is_admitted and (now_s < self._swapped_s + self.turn_s or not self._is_scarce)
         if now_s < turn_ends_s or is_late:
             return 0 if place.is_admitted else 1, place.turn_since_s, place.served_s, car_id
         return 3, place.served_s, turn_ends_s, car_id
