@@ -93,7 +93,7 @@ def _policy() -> dict[str, object]:
 
 def _scenario(house: Path, line: Mapping[str, object], chargers: int) -> dict[str, object]:
     car = {"max_a": MIN_A, "lag_s": 0, "ramp_up_a_s": 1000, "under_a": 0, "battery_wh": 1e9, "soc": 0.1}
-    point = {"driver": "edgetech", "line": dict(line), "max_a": MAX_A, "car": car}
+    point = {"driver": "edgetech", "line": dict(line), "max_a": MAX_A, "is_32a": True, "car": car}
     return {
         "speed": TELEGRAMS_A_SECOND,
         "rating_a": (MAX_A + 0.5) * chargers,
