@@ -84,6 +84,11 @@ class TestTheCap:
         assert ended[0].house_w < PEAK_W
         assert ended[0].mean_w <= PEAK_W
 
+    def test_holds_when_the_house_is_at_its_most_from_the_moment_that_a_car_charges(self) -> None:
+        """What changes between two readings is not counted twice, and not half."""
+        ended = quarters(site(at_watts((0, 0), (385, HOUSE_MAX_W), (900, 0)), lag_s=0), 1)
+        assert ended[0].house_w < PEAK_W - 200 < ended[0].mean_w <= PEAK_W
+
     def test_a_house_beyond_its_most_is_not_made_worse_for_long(self) -> None:
         bench = site(at_watts((0, 200), (600, 9000), (1800, 200)), lines=["L1"]).run(590)
         assert bench.cars["a"].drawn_a > 6

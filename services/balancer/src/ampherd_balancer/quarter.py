@@ -79,7 +79,7 @@ class Quarter:
         self._anchor_s: float | None = None
         self._used_ws = 0.0
         self._is_whole = False
-        self._counted_s = 0.0
+        self._counted_s = self._gap_s = 0.0
         self._power_w = 0.0
         self._house_w: float | None = None
         self._import_wh: float | None = None
@@ -135,6 +135,7 @@ class Quarter:
             self._used_ws = max(0.0, reading.quarter_power_w) * QUARTER_S
         self._told_w, self._told_peak_w = reading.quarter_power_w, reading.month_peak_w
         self._smooth(house_w, now_s)
+        self._gap_s = min(max(0.0, now_s - self._counted_s), _GAP_S)
         self._counted_s, self._power_w = now_s, max(0.0, power_w)
         self._import_wh = reading.energy_import_wh
 
@@ -145,7 +146,9 @@ class Quarter:
         then what runs is left alone, and where cars should go is decided as for the quarter to come.
         """
         left_s = self.left_s(now_s)
-        left_ws = self.target_w * QUARTER_S - self._used_ws - self._power_w * max(0.0, now_s - self._counted_s)
+        # What changed between two readings may have done so just after the first: half of it is not counted yet.
+        uncounted_s = max(0.0, now_s - self._counted_s) + self._gap_s / 2
+        left_ws = self.target_w * QUARTER_S - self._used_ws - self._power_w * uncounted_s
         is_over = left_s <= lag_s
         if is_over:
             left_s, left_ws = QUARTER_S, self.target_w * QUARTER_S
