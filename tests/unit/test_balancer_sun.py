@@ -123,6 +123,13 @@ class TestOneCar:
         assert bench.offers()["a"] > 12
         assert len(starts(bench.cars["a"])) == 1
 
+    @pytest.mark.parametrize("lines", [["L1"], ["L1", "L2", "L3"]])
+    def test_three_phases_are_held_as_long_as_one(self, lines: list[str]) -> None:
+        """200 Wh for each phase are the minimum of 1,380 W for 522 s."""
+        bench = Bench(site({"a": {"lines": lines}}), [Car("a", lag_s=2)], roof(spells((0, 9000), (1200, 0))))
+        bench.run(1200).run_until(lambda: bench.offers()["a"] == 0, 900)
+        assert bench.t - 1200 == pytest.approx(522, abs=20)
+
     def test_stops_when_the_allowance_is_used_up_and_buys_no_more(self) -> None:
         bench = one_car(spells((0, 3000), (1200, -500)), import_allowance_wh=100, stop_after_s=7200)
         bench.run(1200)
@@ -251,7 +258,7 @@ class TestCalm:
             gained_wh += max(0.0, surplus_w - 6 * VOLTAGE_V * len(lines)) / 3600 if took_w else 0.0
         falls = sum(1 for before, after in pairwise(levels * 2) if after < before)
         # Each fall of the surplus is seen after a few seconds, in which at most the whole car is bought.
-        assert spent_wh <= allowance_wh + gained_wh + falls * 7000 * 12 / 3600
+        assert spent_wh <= allowance_wh * len(lines) + gained_wh + falls * 7000 * 12 / 3600
 
 
 class TestTogether:

@@ -75,7 +75,8 @@ class Solar(Section):
     import_allowance_wh: Annotated[float, Field(ge=0, le=10_000)] = Field(
         200,
         description="what may be bought to hold cars at their minimum through a cloud, and to start the first "
-        "once the sun covers half of it, Wh; later surplus refills it",
+        "once the sun covers half of it, Wh for each phase that the car with most of them charges on; "
+        "later surplus refills it",
     )
     min_on_s: Annotated[float, Field(ge=0, le=7200)] = Field(
         600, description="a car that started charges at least so long, sun or not, s"

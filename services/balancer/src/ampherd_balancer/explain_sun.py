@@ -37,5 +37,5 @@ def _waiting(sun: Sun, desk: Desk, place: Place, now_s: float) -> Reason:
 def _held(sun: Sun, desk: Desk, now_s: float) -> Reason:
     if sun.is_kept_on(desk.id, now_s):
         return Reason("held", "Held at its minimum: it started a moment ago, to spare its contactor.")
-    left_wh, all_wh = sun.allowance_wh, sun.solar.import_allowance_wh
-    return Reason("held", f"Held at its minimum through a cloud; {left_wh:.0f} Wh of {all_wh:.0f} left.")
+    text = f"Held at its minimum through a cloud; {sun.allowance_wh:.0f} Wh of {sun.whole_wh:.0f} left."
+    return Reason("held", text)

@@ -90,6 +90,7 @@ class Harvest:
         return SunCar(
             id=desk.id,
             needs=self._needs(desk.lines, desk.min_a),
+            phases=len(desk.lines),
             priority=desk.priority,
             is_min_solar=desk.mode is Mode.MIN_SOLAR,
             is_running=desk.granted_a > 0,

@@ -33,13 +33,14 @@ _STARTS_WITHIN_S: Final = 30.0
 
 
 class SunCar(NamedTuple):
-    """A car in a solar mode. `needs` is its minimum, W per pool; 1 is the first priority.
+    """A car in a solar mode. `needs` is its minimum, W per pool, on so many `phases`; 1 is the first priority.
 
     One that `is_min_solar` charges at its minimum whatever the sun does; one that is idle takes nothing.
     """
 
     id: str
     needs: Phases
+    phases: int
     priority: int
     is_min_solar: bool
     is_running: bool
@@ -77,7 +78,8 @@ class Sun:
     def __init__(self, solar: Solar) -> None:
         self.solar = solar
         self.surplus = Surplus(solar.rise_after_s)
-        self.allowance_wh = solar.import_allowance_wh
+        self.whole_wh = solar.import_allowance_wh
+        self._spent_wh = 0.0
         self.places: dict[str, Place] = {}
         self._room = Room(solar.deadband_w)
         self._looked_s: float | None = None
@@ -87,6 +89,7 @@ class Sun:
         """Who may charge from now on; `cars` are those in solar modes that want to."""
         passed_s = min(now_s - self._looked_s, _LONGEST_STEP_S) if self._looked_s is not None else 0.0
         self._looked_s = now_s
+        self.whole_wh = self.solar.import_allowance_wh * max([car.phases for car in cars], default=1)
         queue = self._queue([car for car in cars if not car.is_min_solar], now_s)
         base = _needs(_hungry([car for car in cars if car.is_min_solar and car.is_running]))
         if self.surplus.now is not None:
@@ -98,6 +101,11 @@ class Sun:
         allowed = [car for car in queue if self.places[car.id].is_allowed]
         held = [car for car in allowed if car.is_running or now_s - self.places[car.id].since_s < _STARTS_WITHIN_S]
         return Sunlight(frozenset([car.id for car in allowed]), self._shared(add(base, _needs(_hungry(held)))))
+
+    @property
+    def allowance_wh(self) -> float:
+        """What is left of the allowance, which is whole at `whole_wh`: so much for each phase of the widest car."""
+        return max(0.0, self.whole_wh - self._spent_wh)
 
     def rests_s(self, car_id: str, now_s: float) -> float:
         """How long the car's pause lasts yet, s."""
@@ -161,10 +169,9 @@ class Sun:
         """
         if not needs_w:
             return 0.0
-        allowance_wh = self.solar.import_allowance_wh
         is_first = self._may_borrow and not any(place.is_allowed for place in self.places.values())
-        may_borrow = is_first and self.allowance_wh >= allowance_wh
-        credit_w = min(allowance_wh / _CREDIT_H, (1 - _LEAST_SUN) * needs_w) if may_borrow else 0.0
+        may_borrow = is_first and self._spent_wh == 0
+        credit_w = min(self.whole_wh / _CREDIT_H, (1 - _LEAST_SUN) * needs_w) if may_borrow else 0.0
         return needs_w + self.solar.start_above_w - credit_w
 
     def _displaces(self, newcomer: SunCar, queue: Sequence[SunCar], left: Phases, now_s: float) -> bool:
@@ -214,9 +221,9 @@ class Sun:
         bought = [min(max(need - have, 0.0), need) for need, have in zip(needs, left, strict=True)]
         excess_w = sum([max(have - need, 0.0) for need, have in zip(needs, left, strict=True)])
         shortage_w = sum(bought) if any(car.is_running for car in cars) else 0.0
-        refill_w = self.solar.import_allowance_wh / _REFILLED_AFTER_H
-        allowance_wh = self.allowance_wh + (refill_w + excess_w - shortage_w) * passed_s / _S_PER_H
-        self.allowance_wh = max(0.0, min(self.solar.import_allowance_wh, allowance_wh))
+        refill_w = self.whole_wh / _REFILLED_AFTER_H
+        spent_wh = self._spent_wh + (shortage_w - excess_w - refill_w) * passed_s / _S_PER_H
+        self._spent_wh = max(0.0, min(self.whole_wh, spent_wh))
 
     def _note_short(self, car: SunCar, now_s: float) -> None:
         place = self.places[car.id]
