@@ -386,6 +386,6 @@ class Balancer:
 
 def _is_scarce(queue: Sequence[Desk], situation: Situation) -> bool:
     """Whether one must wait for another: not all that want current fit beside what the rest takes for certain."""
-    if all([desk.granted_a > 0 for desk in queue]):
+    if all(desk.granted_a > 0 for desk in queue):
         return False
     return not fits({desk.id: desk.min_a for desk in queue}, situation.sure)
