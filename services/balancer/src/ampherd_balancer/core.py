@@ -13,7 +13,8 @@ from ampherd_core.messages import ChargerState, Grant, GrantId, MeterRole, Mode,
 from ampherd_core.phases import LINES, Line, Phases, on_lines, total
 from ampherd_core.policy import CONNECTION, Policy
 
-from ampherd_balancer.allocate import Allocation, Car, Limit, allocate, fits, with_rest
+from ampherd_balancer.aim import Aim
+from ampherd_balancer.allocate import Allocation, fits
 from ampherd_balancer.cap import Cap
 from ampherd_balancer.cut import cut
 from ampherd_balancer.desk import Desk
@@ -73,7 +74,7 @@ class Balancer:
         self.desks: dict[str, Desk] = {}
         self.meters: dict[str, Metered] = {}
         self.sides: dict[str, SideMeter] = {}
-        self.turns = Turns(policy.timings.turn_s)
+        self._aim = Aim(policy.timings.turn_s)
         self.rest = Rest()
         self.outside = Outside(policy)
         self.harvest = Harvest(policy)
@@ -81,7 +82,6 @@ class Balancer:
         self.tree: tuple[Node, ...] = ()
         self._used: tuple[tuple[Line, ...], ...] | None = None
         self._bounds: tuple[Bound, ...] = ()
-        self._allocated: tuple[Sequence[Car], Sequence[Limit], Allocation] = ((), (), Allocation({}, {}))
         self.take_policy(policy, now_s)
 
     def take_policy(self, policy: Policy, now_s: float) -> None:
@@ -94,7 +94,7 @@ class Balancer:
         self.outside.take_policy(policy)
         self.harvest.take_policy(policy)
         if self.turns.turn_s != policy.timings.turn_s:
-            self.turns = Turns(policy.timings.turn_s)
+            self._aim = Aim(policy.timings.turn_s)
 
     def hear_reading(self, reading: Reading, now_s: float) -> bool:
         """Take in a meter's sample; False when it is old, repeated or cannot guard what it should."""
@@ -108,6 +108,11 @@ class Balancer:
             self.outside.note(reading, grid_w, self.rest.power_w, min(metered.heard_s, now_s))
             self.harvest.hear(reading, self.sides, self.desks.values(), now_s)
         return is_news
+
+    @property
+    def turns(self) -> Turns:
+        """Whose turn it is."""
+        return self._aim.turns
 
     @property
     def cars_w(self) -> float:
@@ -145,7 +150,8 @@ class Balancer:
         if not situation.is_grid_fresh:
             target = Allocation({desk.id: desk.charger.fallback_a for desk in self.desks.values()}, {})
             return Outcome(self._grants(target.offers, now_s), situation, target)
-        target = self._target(situation, now_s)
+        wanting = [desk for desk in self.desks.values() if desk.id in situation.wanting]
+        target = self._aim.target(wanting, situation, now_s)
         return Outcome(self._grants(self._offers(situation, target, now_s), now_s), situation, target)
 
     def _situation(self, now_s: float) -> Situation:
@@ -216,38 +222,6 @@ class Balancer:
         is_settled_in = now_s - self._began_s >= SETTLE_IN_S
         return not strangers or (is_settled_in and set(strangers) <= set(unseen))
 
-    def _target(self, situation: Situation, now_s: float) -> Allocation:
-        wanting = [desk for desk in self.desks.values() if desk.id in situation.wanting]
-        queue = [desk for desk in wanting if not desk.appetite.is_idle and desk.is_connected]
-        ranks = self.turns.order([desk.id for desk in queue], now_s, is_scarce=_is_scarce(queue, situation))
-        cars = [self._car(desk, ranks, now_s) for desk in wanting if desk.granted_a > 0 or desk.waits_s(now_s) == 0]
-        ready = self._ready(cars, situation)
-        target = self._allocate(ready, situation.likely) if ready else Allocation({}, {})
-        welcome = {desk.id: desk.welcome_a for desk in wanting if desk.welcome_a > desk.useful_a}
-        target = with_rest(target, ready, welcome, situation.likely) if welcome else target
-        self.turns.served([car_id for car_id, offer_a in target.offers.items() if offer_a > 0], now_s)
-        return target
-
-    def _ready(self, cars: Sequence[Car], situation: Situation) -> Sequence[Car]:
-        """Without those that had to stop and would find no room in what the house lately took at its most."""
-        stopped = {car.id for car in cars if self._waits_for_calm(car)}
-        if not stopped:
-            return cars
-        lasting = allocate(cars, situation.lasting).offers
-        return [car for car in cars if car.id not in stopped or lasting[car.id] > 0]
-
-    def _waits_for_calm(self, car: Car) -> bool:
-        desk = self.desks[car.id]
-        return desk.is_stopped or (car.is_idle and desk.granted_a == 0)
-
-    def _allocate(self, cars: Sequence[Car], likely: Sequence[Limit]) -> Allocation:
-        """The same cars under the same limits get the same: while nothing changes it is found once."""
-        known_cars, known_limits, allocation = self._allocated
-        if cars != known_cars or likely != known_limits:
-            allocation = allocate(cars, likely)
-            self._allocated = cars, likely, allocation
-        return allocation
-
     def _wants(self, desk: Desk, stale: Collection[str], now_s: float) -> bool:
         if not desk.is_connected and (desk.state is None or not desk.state.needs_standby):
             return False
@@ -256,21 +230,6 @@ class Balancer:
         waits = desk.is_connected and desk.waits_for_plan and not desk.is_pinned(now_s)
         is_held = waits or desk.phases.is_switching
         return not is_held and desk.mode is not Mode.OFF and desk.ceiling_a >= desk.min_a
-
-    def _car(self, desk: Desk, ranks: Mapping[str, int], now_s: float) -> Car:
-        is_standby = desk.id not in ranks
-        starts_beside_sun = desk.mode is Mode.MIN_SOLAR and desk.granted_a == 0
-        is_on_minimum = is_standby or starts_beside_sun or desk.appetite.is_asked
-        return Car(
-            id=desk.id,
-            min_a=desk.min_a,
-            max_a=desk.min_a if is_on_minimum else desk.useful_a,
-            priority=desk.precedence,
-            rank=ranks.get(desk.id, 0),
-            is_pinned=desk.is_pinned(now_s),
-            is_standby=is_standby,
-            is_idle=desk.is_idle(now_s),
-        )
 
     def _offers(self, situation: Situation, target: Allocation, now_s: float) -> Mapping[str, float]:
         ceilings = cut(self.desks, self.outside, situation, now_s)
@@ -382,10 +341,3 @@ class Balancer:
     def _lines_below(self, node: Node) -> tuple[Line, ...]:
         used = {line for charger in node.chargers for line in self.policy.chargers[charger].lines}
         return tuple(line for line in LINES if line in used)
-
-
-def _is_scarce(queue: Sequence[Desk], situation: Situation) -> bool:
-    """Whether one must wait for another: not all that want current fit beside what the rest takes for certain."""
-    if all(desk.granted_a > 0 for desk in queue):
-        return False
-    return not fits({desk.id: desk.min_a for desk in queue}, situation.sure)
