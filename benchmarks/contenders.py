@@ -78,7 +78,7 @@ COST: Final[Sequence[Contender]] = (
 
 CAREFUL: Final[Mapping[str, float]] = {
     "sun_share": 1,
-    "import_allowance_wh": 15,
+    "import_allowance_wh": 20,
     "stop_below_w": 0,
     "rise_after_s": 5,
     "start_after_s": 30,
