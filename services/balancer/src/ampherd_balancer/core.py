@@ -156,6 +156,10 @@ class Balancer:
 
     def _situation(self, now_s: float) -> Situation:
         is_grid_fresh = self.meters[self.policy.grid_meter].is_fresh(now_s)
+        stale = frozenset(
+            [node.id for node in self.tree if node.meter is not None and not self.meters[node.meter].is_fresh(now_s)]
+        )
+        doubted = self._doubted(stale, now_s)
         self.harvest.choose_phases(self.desks.values(), now_s, may_switch=self._may_raise and is_grid_fresh)
         strangers = [desk.id for desk in self.desks.values() if not desk.follows(self.epoch)]
         unseen: dict[str, Phases] = {}
@@ -166,11 +170,7 @@ class Balancer:
                 stuck_a[desk.id] = desk.stuck_a(now_s)
             else:
                 unseen[desk.id] = desk.booked(now_s)
-        stale = frozenset(
-            [node.id for node in self.tree if node.meter is not None and not self.meters[node.meter].is_fresh(now_s)]
-        )
         rests = {node.id: self._rest(node, unseen, stuck_a, now_s) for node in self.tree}
-        doubted = self._doubted(stale, now_s)
         wanting = [self.desks[charger] for charger in stuck_a if charger not in doubted]
         wanting = [desk for desk in wanting if self._wants(desk, stale, now_s)]
         if is_grid_fresh:
@@ -205,13 +205,13 @@ class Balancer:
             reserve = (node.reserve_a,) * 3
             rest = Interval(reserve, reserve, reserve, reserve)
         else:
-            rest = self.meters[node.meter].house.interval([desk.trace for desk in seen], hidden, now_s)
-        stuck = [on_lines(desk.lines, stuck_a[desk.id]) for desk in seen if stuck_a[desk.id]]
+            rest = self.meters[node.meter].house.interval([desk.counted_trace for desk in seen], hidden, now_s)
+        stuck = [on_lines(desk.counted_lines, stuck_a[desk.id]) for desk in seen if stuck_a[desk.id]]
         return rest.plus(total([hidden, *stuck]))
 
     def _bounds_of(self, commanded: Collection[str]) -> tuple[Bound, ...]:
         """Those of the chargers that can be commanded, found anew when their lines change; `rests` holds the others."""
-        used = tuple([desk.lines if desk.id in commanded else () for desk in self.desks.values()])
+        used = tuple([desk.counted_lines if desk.id in commanded else () for desk in self.desks.values()])
         if used != self._used:
             self._used = used
             self._bounds = bounds(self.policy, self.tree, dict(zip(self.desks, used, strict=True)))
@@ -266,13 +266,20 @@ class Balancer:
         return desk.floored(target.offers.get(desk.id, 0.0))
 
     def _doubted(self, stale: Collection[str], now_s: float) -> frozenset[str]:
-        """The chargers below a node of which a line is over its limit by cars that should not load it."""
+        """The chargers that stand still for a look at their wiring; where it was found wrong they are anywhere."""
         found: set[str] = set()
+        anywhere: set[str] = set()
         for node in self.tree:
-            if node.meter is not None and node.id not in stale:
-                drawn = total([self.desks[charger].trace.latest for charger in node.chargers])
-                if self.meters[node.meter].is_doubted(node.limit_a, drawn, now_s):
-                    found.update(node.chargers)
+            if node.meter is None:
+                continue
+            metered = self.meters[node.meter]
+            drawn = total([self.desks[charger].trace.latest for charger in node.chargers])
+            if node.id not in stale and metered.is_doubted(node.limit_a, drawn, now_s):
+                found.update(node.chargers)
+            if metered.doubt.place is not None:
+                anywhere.update(node.chargers)
+        for desk in self.desks.values():
+            desk.is_anywhere = desk.id in anywhere
         return frozenset(found)
 
     def _is_emergency(self, node: Node) -> bool:

@@ -19,7 +19,7 @@ from ampherd_balancer.phase_choice import PhaseChoice
 from ampherd_balancer.power import watts_per_amp
 from ampherd_balancer.settings import Wishes
 from ampherd_balancer.site import loads
-from ampherd_balancer.traces import Trace
+from ampherd_balancer.traces import Spans, Spread, Trace
 from ampherd_balancer.transition import ceil_to, floor_to
 
 _CHARGING: Final = frozenset([state for state in IecState if state.is_charging])
@@ -46,6 +46,7 @@ class Desk:
         self.phases = PhaseChoice(now_s)
         self._is_on_one_phase = self._is_phase_doubted = False
         self._is_reached = False
+        self.is_anywhere = False
         self.first_seq = 0
         self._former: deque[tuple[float, float]] = deque()
         self._sender = Sender()
@@ -120,6 +121,16 @@ class Desk:
     def lines(self) -> tuple[Line, ...]:
         """The site lines that it loads: that of terminal L1 alone while its wallbox surely is on one phase."""
         return self.charger.lines[:1] if self._is_on_one_phase else self.appetite.lines
+
+    @property
+    def counted_lines(self) -> tuple[Line, ...]:
+        """The site lines that it counts on: all of them while it `is_anywhere`, for its wiring is in doubt."""
+        return self.policy.connection.lines if self.is_anywhere else self.lines
+
+    @property
+    def counted_trace(self) -> Spans:
+        """What it draws, on the lines that it counts on."""
+        return Spread(self.trace, self.counted_lines) if self.is_anywhere else self.trace
 
     def lines_on(self, phases: PhaseCount) -> tuple[Line, ...]:
         """Those that it would load on that count."""
@@ -249,8 +260,8 @@ class Desk:
             self._spared_until_s = until_s
 
     def booked(self, now_s: float) -> Phases:
-        """The commitment on the lines that it loads, A."""
-        return on_lines(self.lines, self.booked_a(now_s))
+        """The commitment on the lines that it counts on, A."""
+        return on_lines(self.counted_lines, self.booked_a(now_s))
 
     def booked_a(self, now_s: float) -> float:
         """The commitment, A per phase."""

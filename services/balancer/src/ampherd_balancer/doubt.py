@@ -1,7 +1,9 @@
 """Doubt about the wiring: a line that stays over its limit though no car is left on it, while cars charge elsewhere.
 
 Then either the house alone is too much, or a charger's `lines` are wrong in the policy and the cut went to the wrong
-cars. One look tells: everything below the meter stops, and if that relieves the line, it was the wiring.
+cars. One look tells: everything below the meter stops, and if that relieves the line, it was the wiring. From then on
+each charger below counts on every line, with its offer and with what it takes. That keeps every line within its limit
+wherever the cars are: no line gains more than all offers together exceed what all cars take.
 """
 
 from __future__ import annotations
@@ -19,8 +21,11 @@ OVER_A: Final = 1.0
 ELSEWHERE_A: Final = 4.0
 """Cars that take less elsewhere are not worth a stop."""
 
-STANDS_STILL_S: Final = 900.0
-"""What was found holds so long: then either the policy was mended, or it is tried and found again."""
+HOLDS_S: Final = 21_600.0
+"""What was found holds so long, or until the policy is edited: then it is tried, and found again within seconds."""
+
+TRUSTS_S: Final = 900.0
+"""After a look that found nothing there is no other one so long."""
 
 
 class _Look(NamedTuple):
@@ -43,7 +48,7 @@ class Doubt:
         self.place: int | None = None
 
     def look(self, load: Phases, limit_a: float, drawn: Phases, interval_s: float, now_s: float) -> bool:
-        """Whether every charger below must stand still.
+        """Whether every charger below must stand still, to look; `place` is the line on which wrong wiring was found.
 
         `load` is the meter's, `drawn` what the policy believes cars to take on each line (A); the meter's period says
         how old both may be.
@@ -51,8 +56,10 @@ class Doubt:
         lasts_s = interval_s + LASTS_S
         if self._look is not None:
             self._conclude(self._look, load, drawn, lasts_s, now_s)
-        if now_s < self._holds_until_s or self._look is not None:
+        if self._look is not None:
             return True
+        if now_s < self._holds_until_s:
+            return False
         self.place = None
         if now_s >= self._trusts_until_s:
             self._search(load, limit_a, drawn, lasts_s, now_s)
@@ -75,10 +82,10 @@ class Doubt:
         if drawn != ZERO and max(drawn) > 1.0 and now_s - look.since_s < 2 * lasts_s:
             return
         if look.load_a - load[look.place] >= look.elsewhere_a / 2:
-            self._holds_until_s, self.place = now_s + STANDS_STILL_S, look.place
+            self._holds_until_s, self.place = now_s + HOLDS_S, look.place
         elif now_s - look.since_s < 2 * lasts_s:
             return
         else:
-            self._trusts_until_s = now_s + STANDS_STILL_S
+            self._trusts_until_s = now_s + TRUSTS_S
         self._look = None
         self._since_s = [None, None, None]

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from ampherd_core.phases import ZERO, Phases, add, most, subtract
 
-from ampherd_balancer.traces import Peak, Trace
+from ampherd_balancer.traces import Peak, Spans
 
 REFRESH_S: Final = 1.0
 SLOWEST_REFRESH_S: Final = 2.0
@@ -98,7 +98,7 @@ class House:
         """The newest sample."""
         return self._latest[1] if self._latest else None
 
-    def interval(self, drawn: Sequence[Trace], unseen: Phases, now_s: float) -> Interval:
+    def interval(self, drawn: Sequence[Spans], unseen: Phases, now_s: float) -> Interval:
         """What the rest of the node takes (A per line).
 
         `drawn` are the chargers that are heard; `unseen` is the most that the silent ones may draw.
@@ -140,7 +140,7 @@ class House:
         return min(LONGER * self._pause_s, self._lasting.window_s)
 
 
-def _rest(load: Phases, drawn: Sequence[Trace], start_s: float, stop_s: float) -> tuple[Phases, Phases]:
+def _rest(load: Phases, drawn: Sequence[Spans], start_s: float, stop_s: float) -> tuple[Phases, Phases]:
     low = high = load
     for trace in drawn:
         least, most = trace.span(start_s, stop_s)

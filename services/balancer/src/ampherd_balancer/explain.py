@@ -54,8 +54,8 @@ def _out_of_order(outcome: Outcome, balancer: Balancer, desk: Desk) -> Reason | 
     if desk.id in outcome.situation.doubted:
         return Reason(
             "wiring-doubted",
-            "Standing still: a line is over its limit by current that no car should put there. Check `lines` "
-            "(the phase rotation) of each charger and of the meter in the policy.",
+            "Standing still for a look: a line is over its limit by current that no car should put there. Check "
+            "`lines` (the phase rotation) of each charger and of the meter in the policy.",
         )
     if desk.state is not None and desk.state.error:
         return Reason("wallbox-error", desk.state.error[:300])

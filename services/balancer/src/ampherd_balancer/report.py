@@ -157,7 +157,7 @@ def doubts(balancer: Balancer) -> Mapping[str, str]:
     """What was found of wrong wiring, as a sentence for each node."""
     return {
         node.id: f"{LINES[place]} of {node.id} was over its limit by cars that the policy has on other lines: check "
-        "`lines` of each charger and of the meter. All charging below it rests for a quarter of an hour."
+        "`lines` of each charger and of the meter. Until then all chargers below it count on every line."
         for node in balancer.tree
         if node.meter is not None and (place := balancer.meters[node.meter].doubt.place) is not None
     }

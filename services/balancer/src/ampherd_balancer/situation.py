@@ -17,7 +17,7 @@ class Situation(NamedTuple):
     """The chargers and the limits as one decision sees them.
 
     Chargers that are `commanded` obey grants, those `wanting` want current too; `stuck_a` is what each commanded one
-    takes above its grants (A). Those `doubted` stand still: their wiring does not agree with what the meter shows.
+    takes above its grants (A). Those `doubted` stand still for a look: their wiring may not agree with the meter.
     `rests` is each node's load beside the current that grants can change; `overloaded` nodes are so far above their
     limit that every charger below them stops. `caps` are limits that no wire sets: in watts, with watts per ampere as
     weights; they join those of the wires for cuts, targets and raises, with a room for each.

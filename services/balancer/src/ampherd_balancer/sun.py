@@ -20,7 +20,7 @@ _DIP_WEIGHT: Final = 2.0
 _S_PER_H: Final = 3600.0
 
 _CREDIT_H: Final = 1 / 3
-"""A car starts a little before the sun suffices: when the allowance would carry what is missing for so long."""
+"""A car starts a little before the sun suffices: when one phase's allowance would carry what is missing for so long."""
 
 _LEAST_SUN: Final = 0.5
 """But never while less than this share of its minimum is there."""
@@ -171,7 +171,7 @@ class Sun:
             return 0.0
         is_first = self._may_borrow and not any(place.is_allowed for place in self.places.values())
         may_borrow = is_first and self._spent_wh == 0
-        credit_w = min(self.whole_wh / _CREDIT_H, (1 - _LEAST_SUN) * needs_w) if may_borrow else 0.0
+        credit_w = min(self.solar.import_allowance_wh / _CREDIT_H, (1 - _LEAST_SUN) * needs_w) if may_borrow else 0.0
         return needs_w + self.solar.start_above_w - credit_w
 
     def _displaces(self, newcomer: SunCar, queue: Sequence[SunCar], left: Phases, now_s: float) -> bool:

@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import Protocol
 
-from ampherd_core.phases import ZERO, Phases
+from ampherd_core.phases import ZERO, Line, Phases, on_lines
+
+
+class Spans(Protocol):
+    """What flows of one load, as far as it is known."""
+
+    def span(self, start_s: float, stop_s: float) -> tuple[Phases, Phases]:
+        """The least and the most per line that held at any moment of [start_s, stop_s]."""
+        ...
 
 
 class Trace:
@@ -57,6 +66,21 @@ class Trace:
         if low is None or high is None:
             return self.latest, self.latest
         return low, high
+
+
+class Spread:
+    """A trace of which nobody knows on which line it flows: it counts on each of `lines`."""
+
+    __slots__ = ("_lines", "_trace")
+
+    def __init__(self, trace: Trace, lines: tuple[Line, ...]) -> None:
+        self._trace = trace
+        self._lines = lines
+
+    def span(self, start_s: float, stop_s: float) -> tuple[Phases, Phases]:
+        """The least and the most of its fullest line, on all of them."""
+        least, most = self._trace.span(start_s, stop_s)
+        return on_lines(self._lines, max(least)), on_lines(self._lines, max(most))
 
 
 class Peak:
