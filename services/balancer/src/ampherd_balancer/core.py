@@ -267,20 +267,17 @@ class Balancer:
 
     def _doubted(self, stale: Collection[str], now_s: float) -> frozenset[str]:
         """The chargers that stand still for a look at their wiring; where it was found wrong they are anywhere."""
-        found: set[str] = set()
+        looked_at: set[str] = set()
         anywhere: set[str] = set()
-        for node in self.tree:
-            if node.meter is None:
-                continue
-            metered = self.meters[node.meter]
+        for node, metered in [(node, self.meters[node.meter]) for node in self.tree if node.meter is not None]:
             drawn = total([self.desks[charger].trace.latest for charger in node.chargers])
             if node.id not in stale and metered.is_doubted(node.limit_a, drawn, now_s):
-                found.update(node.chargers)
+                looked_at.update(node.chargers)
             if metered.doubt.place is not None:
                 anywhere.update(node.chargers)
         for desk in self.desks.values():
             desk.is_anywhere = desk.id in anywhere
-        return frozenset(found)
+        return frozenset(looked_at)
 
     def _is_emergency(self, node: Node) -> bool:
         load = self.meters[node.meter].house.load if node.meter is not None else None
