@@ -19,6 +19,9 @@ _OPEN: Final = _OFF | {"0"}
 _LEAST_W: Final = 2.0
 """0 and 1 may be meant as off and on: such watts are said with their name."""
 
+_SHORTEST_S: Final = 1.0
+"""A cap that ends before the next decision would hold for nobody."""
+
 _RIGHT: Final = 'send on, off, watts, or JSON such as {"power_w": 4200, "for_s": 7200}'
 
 
@@ -27,7 +30,7 @@ class _Document(BaseModel):
 
     active: bool = True
     power_w: Annotated[float, Field(ge=0, le=MAX_PLAUSIBLE_W)] | None = None
-    for_s: Annotated[float, Field(gt=0, le=LONGEST_S)] | None = None
+    for_s: Annotated[float, Field(ge=_SHORTEST_S, le=LONGEST_S)] | None = None
 
 
 class _InputState(BaseModel):
