@@ -289,6 +289,24 @@ STORIES = {
         until_s=274,
         seed=303988,
     ),
+    "a grant that lapsed to a higher fallback before it was named": Story(
+        home=Home(
+            places=(
+                Place("a", lines=L2, max_a=20, priority=1, car_max_a=10, car_lag_s=0, arrives_s=10),
+                Place("b", fallback_a=6, priority=1, car_phases=1, car_lag_s=5, arrives_s=9),
+            ),
+            rating_a=16,
+            house_max_a=4,
+            house_a=(0, 1, 1),
+            loads=(Step(Line.L2, 2.7, 85, 30),),
+            min_off_s=10,
+            turn_s=60,
+            has_standby=True,
+        ),
+        faults=(Fault(Kind.HOST_SUSPENDED, 52, 59), Fault(Kind.MESSAGES_LOST, 178.24, 32, "balancer-2", 0.7)),
+        until_s=202,
+        seed=500105,
+    ),
 }
 
 

@@ -103,7 +103,7 @@ class AgentPromises:
             self._complain(7, f"{agent.id} raises its wallbox to {written_a:g} A, and no grant may")
 
     def _check_applied(self, entry: Entry, agent: VirtualAgent, state: ChargerState, now_s: float) -> None:
-        """What is named as applied stands, or what is said to be pending; and no older grant is obeyed again."""
+        """What is named as applied stands, or is said to be pending or to have lapsed; no older grant is obeyed again."""
         record, applied = self._records[agent.id], state.applied
         is_same = agent.session == record.session
         if applied is None or (is_same and applied == record.applied):
@@ -114,8 +114,9 @@ class AgentPromises:
             self._complain(3, f"{agent.id} obeys grant {names}")
         record.session, record.applied, record.applied_s = agent.session, applied, now_s
         offer_a = self._ledger.offers_a.get((agent.id, applied.epoch, applied.seq))
-        amps, pending_a = self._known_a(entry, now_s), state.pending_a or 0.0
-        if offer_a is not None and amps > max(offer_a, pending_a) + STEP_A and not self._ledger.is_lied_about(agent.id):
+        lapsed_a = self._fallback_a(agent.id) if state.is_fallback else 0.0
+        amps, excused_a = self._known_a(entry, now_s), max(state.pending_a or 0.0, lapsed_a)
+        if offer_a is not None and amps > max(offer_a, excused_a) + STEP_A and not self._ledger.is_lied_about(agent.id):
             self._complain(6, f"{agent.id} names a grant of {offer_a:g} A applied while {amps:g} A stand")
 
     def _known_a(self, entry: Entry, now_s: float) -> float:
