@@ -103,7 +103,7 @@ class AgentPromises:
             self._complain(7, f"{agent.id} raises its wallbox to {written_a:g} A, and no grant may")
 
     def _check_applied(self, entry: Entry, agent: VirtualAgent, state: ChargerState, now_s: float) -> None:
-        """What is named as applied stands, or is said to be pending or to have lapsed; no older grant is obeyed again."""
+        """What is named as applied stands, or is said to be pending or lapsed; no older grant is obeyed again."""
         record, applied = self._records[agent.id], state.applied
         is_same = agent.session == record.session
         if applied is None or (is_same and applied == record.applied):
