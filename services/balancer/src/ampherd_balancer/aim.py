@@ -19,11 +19,6 @@ class Aim:
         self.turns = Turns(turn_s)
         self._allocated: tuple[Sequence[Car], Sequence[Limit], Allocation] = ((), (), Allocation({}, {}))
 
-    def take_turn(self, turn_s: float) -> None:
-        """Turns last so long from now on; another length begins the queue anew."""
-        if self.turns.turn_s != turn_s:
-            self.turns = Turns(turn_s)
-
     def target(self, wanting: Sequence[Desk], situation: Situation, now_s: float) -> Allocation:
         """What each of those that want current should get, under the limits as they lately were."""
         queue = [desk for desk in wanting if not desk.appetite.is_idle and desk.is_connected]

@@ -22,7 +22,7 @@ ELSEWHERE_A: Final = 4.0
 """Cars that take less elsewhere are not worth a stop."""
 
 HOLDS_S: Final = 21_600.0
-"""What was found holds so long, or until the policy is edited: then it is tried, and found again within seconds."""
+"""What was found holds so long, or until the policy is edited or another leads: then it is tried, and found again."""
 
 TRUSTS_S: Final = 900.0
 """After a look that found nothing there is no other one so long."""
