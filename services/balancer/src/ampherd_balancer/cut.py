@@ -39,7 +39,11 @@ def _kept(desks: Desks, outside: Outside, situation: Situation, now_s: float) ->
         return kept
     offers = allocate([_runner(desk, kept[desk.id], now_s) for desk in running], sure).offers
     _spare(running, outside, situation, kept, offers, now_s)
-    offers = {**offers, **_unfelt(desks, situation.wires, kept, offers), **_astray(desks, situation.wires, kept)}
+    offers = {
+        **offers,
+        **_unfelt(desks, situation.wires, kept, offers),
+        **_astray(desks, situation.wires, kept, offers),
+    }
     return _withdrawn(desks, situation, offers, now_s)
 
 
@@ -77,11 +81,17 @@ def _unfelt(
     return on_minimum
 
 
-def _astray(desks: Desks, wires: Sequence[Limit], kept: Mapping[str, float]) -> Mapping[str, float]:
+def _astray(
+    desks: Desks, wires: Sequence[Limit], kept: Mapping[str, float], offers: Mapping[str, float]
+) -> Mapping[str, float]:
     """Of cars that may be on any line nobody knows whose current is too much: each goes to its minimum, or stops."""
     over = [limit for limit in wires if not fits(kept, [limit])]
-    astray = {charger for limit in over for charger in limit.weights if charger in kept and desks[charger].is_anywhere}
-    return {charger: desks[charger].min_a if kept[charger] > desks[charger].min_a else 0.0 for charger in astray}
+    astray = [desks[charger] for limit in over for charger in limit.weights if charger in kept]
+    return {
+        desk.id: min(offers[desk.id], desk.min_a) if kept[desk.id] > desk.min_a else 0.0
+        for desk in astray
+        if desk.is_anywhere
+    }
 
 
 def _withdrawn(desks: Desks, situation: Situation, offers: Mapping[str, float], now_s: float) -> Mapping[str, float]:
