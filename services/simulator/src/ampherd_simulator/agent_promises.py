@@ -125,12 +125,13 @@ class AgentPromises:
 
     def _check_read_back(self, entry: Entry, state: ChargerState, now_s: float) -> None:
         """What is said to be offered is at least what stood all the while."""
-        if state.link is not LinkHealth.OK or state.offer_a is None or self._ledger.is_lied_about(state.charger):
+        if state.link is not LinkHealth.OK or state.offer_a is None:
             return
         known_s = 3 * self._ledger.step_s if entry.is_metered else SLOW_KNOWN_S
         known_a = entry.least_shown_a(known_s, now_s)
         told_a = max(state.offer_a, state.pending_a or 0.0)
-        if known_a > told_a + STEP_A and len(entry.standing_a) * self._ledger.step_s > known_s:
+        is_more = known_a > told_a + STEP_A and len(entry.standing_a) * self._ledger.step_s > known_s
+        if is_more and not self._ledger.is_lied_about(state.charger):
             self._complain(6, f"{state.charger} is said to offer {told_a:g} A while {known_a:g} A stand")
 
     def _check_overdraw(self, name: str, entry: Entry, now_s: float) -> None:

@@ -156,8 +156,11 @@ class Car:
             self._seen_a = offer_a
             self._coming.append((now_s + self.traits.lag_s, offer_a))
         while self._coming and self._coming[0][0] <= now_s:
+            is_ignored = self.traits.is_stubborn and self._coming[0][1] < self._followed_a
+            if is_ignored and len(self._coming) == 1:
+                return  # heeded as soon as it is stubborn no more
             followed_a = self._coming.popleft()[1]
-            if not (self.traits.is_stubborn and followed_a < self._followed_a):
+            if not is_ignored:
                 self._followed_a = followed_a
 
     def _switch(self, now_s: float) -> None:

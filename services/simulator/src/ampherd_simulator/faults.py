@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -148,10 +148,19 @@ class Faults:
             self._next += 1
         ended = [fault for fault in self.active if fault.ends_s <= now_s] if self.active else []
         if begun or ended:
-            self.active = [fault for fault in (*self.active, *begun) if fault.ends_s > now_s]
-            self._on = frozenset((fault.kind, fault.who) for fault in self.active)
-            self.has_bus_fault = any(fault.kind in _BUS for fault in self.active)
+            self._act([fault for fault in (*self.active, *begun) if fault.ends_s > now_s])
         return begun, ended
+
+    def prolong(self, fault: Fault, until_s: float) -> None:
+        """It acts later than was foreseen, until then: what it waited for has come just now."""
+        longer = replace(fault, for_s=until_s - fault.at_s)
+        self.all = tuple([longer if each is fault else each for each in self.all])
+        self._act([*(each for each in self.active if each is not fault), longer])
+
+    def _act(self, active: list[Fault]) -> None:
+        self.active = active
+        self._on = frozenset((fault.kind, fault.who) for fault in active)
+        self.has_bus_fault = any(fault.kind in _BUS for fault in active)
 
     def is_on(self, kind: Kind, who: str = EVERYBODY) -> bool:
         """Whether a fault acts on `who` now."""

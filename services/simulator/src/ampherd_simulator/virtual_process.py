@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TypeAlias
 
 from ampherd_core.messages import ChargerState, Grant, Reading
@@ -21,6 +22,7 @@ class VirtualProcess:
         self._boot_s = boot_s
         self._thaws_s = -math.inf
         self._will_freeze_s: float | None = None
+        self._on_freeze: Callable[[float], None] = self.freeze
 
     def clock_s(self, now_s: float) -> float:
         """This process's boot clock at `now_s` of the world."""
@@ -34,9 +36,9 @@ class VirtualProcess:
         """Stand still, with all its ideas, until then."""
         self._thaws_s = max(self._thaws_s, until_s)
 
-    def freeze_in_the_act(self, for_s: float) -> None:
-        """Stand still for so long between the next decision and its deed."""
-        self._will_freeze_s = for_s
+    def freeze_in_the_act(self, for_s: float, on_freeze: Callable[[float], None]) -> None:
+        """Stand still for so long between the next decision and its deed; `on_freeze` hears until when it does."""
+        self._will_freeze_s, self._on_freeze = for_s, on_freeze
 
     def kill(self) -> None:
         """Die; whoever starts it anew makes another."""
@@ -65,6 +67,8 @@ class VirtualProcess:
         """Whether it was to freeze in the act, and does."""
         if self._will_freeze_s is None:
             return False
-        self.freeze(now_s + self._will_freeze_s)
+        until_s = now_s + self._will_freeze_s
+        self.freeze(until_s)
+        self._on_freeze(until_s)
         self._will_freeze_s = None
         return True
