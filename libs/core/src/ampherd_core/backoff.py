@@ -24,4 +24,4 @@ class Backoff:
 
     def reset(self) -> Backoff:
         """All is well again."""
-        return replace(self, failures=0)
+        return replace(self, failures=0) if self.failures else self

@@ -29,10 +29,11 @@ class Agenda:
     `urgency` says how much before others of its priority its car is served: whoever planned for it reckoned with that.
     """
 
-    __slots__ = ("_now_s", "_stints", "_urgency")
+    __slots__ = ("_now_s", "_stint", "_stints", "_urgency")
 
     def __init__(self) -> None:
         self._stints: Sequence[Stint] | None = None
+        self._stint: Stint | None = None
         self._now_s = 0.0
         self._urgency = 0
 
@@ -40,18 +41,19 @@ class Agenda:
         """A finished schedule; None where no plan rules."""
         self._stints = stints
         self._urgency = urgency
+        self.look(self._now_s)
 
     def look(self, now_s: float) -> None:
         """The time has come to be this late."""
         self._now_s = now_s
+        self._stint = next((stint for stint in self._stints or () if stint.start_s <= now_s < stint.end_s), None)
 
     @property
     def amps(self) -> float | None:
         """What the plan has it offer now, A; 0 while it waits, None where no plan rules."""
         if self._stints is None:
             return None
-        stint = self._stint
-        return stint.amps if stint is not None else 0.0
+        return self._stint.amps if self._stint is not None else 0.0
 
     @property
     def urgency(self) -> int:
@@ -75,7 +77,3 @@ class Agenda:
         """How long until the next stint begins, s; None where there is none."""
         starts = [stint.start_s - self._now_s for stint in self._stints or () if stint.start_s > self._now_s]
         return min(starts, default=None)
-
-    @property
-    def _stint(self) -> Stint | None:
-        return next((stint for stint in self._stints or () if stint.start_s <= self._now_s < stint.end_s), None)

@@ -39,6 +39,7 @@ class Desk:
         self.wishes = Wishes()
         self.agenda = Agenda()
         self.state: ChargerState | None = None
+        self._take_stock()
         self.granted_a = 0.0
         self.changed_s = now_s
         self.sent_s = float("-inf")
@@ -70,7 +71,12 @@ class Desk:
     def mode(self) -> Mode:
         """The mode that it acts by: a plan charges in its slots whatever was chosen, but for `off`."""
         chosen = self.chosen_mode
-        return Mode.FAST if self.agenda.is_charging and chosen is not Mode.OFF else chosen
+        return Mode.FAST if chosen is not Mode.OFF and self.agenda.is_charging else chosen
+
+    @property
+    def follows_sun(self) -> bool:
+        """Whether the mode that it acts by is a solar one."""
+        return self.chosen_mode.follows_sun and not self.agenda.is_charging
 
     @property
     def waits_for_plan(self) -> bool:
@@ -90,13 +96,8 @@ class Desk:
     @property
     def ceiling_a(self) -> float:
         """The most that policy, user, wallbox and cable allow, A."""
-        told_a = self.state.max_a if self.state is not None else None
         wished_a = self.wishes.max_a
-        return min(
-            self.charger.max_a,
-            told_a if told_a is not None else MAX_OFFER_A,
-            wished_a if wished_a is not None else MAX_OFFER_A,
-        )
+        return self._most_a if wished_a is None else min(self._most_a, wished_a)
 
     @property
     def usable_a(self) -> float:
@@ -142,29 +143,9 @@ class Desk:
         return watts_per_amp(self.policy.connection, self.lines)
 
     @property
-    def is_connected(self) -> bool:
-        """Whether a car is plugged in, as far as is known."""
-        return self.state is not None and self.state.iec_state in _CONNECTED
-
-    @property
-    def is_charging(self) -> bool:
-        """Whether its car may draw now."""
-        return self.state is not None and self.state.iec_state in _CHARGING
-
-    @property
     def is_stopped(self) -> bool:
         """Whether its car charged before, and had to stop."""
         return self._had_to_stop and self.granted_a == 0
-
-    @property
-    def step_a(self) -> float:
-        """The step of its offers, A."""
-        return self.state.resolution_a if self.state is not None else 1.0
-
-    @property
-    def min_a(self) -> float:
-        """The least that its car makes use of, as far as its wallbox can signal it, A."""
-        return ceil_to(self.charger.min_a, self.step_a)
 
     def floored(self, amps: float) -> float:
         """`amps` rounded down to what its wallbox can signal; what would fall below the minimum is 0."""
@@ -182,6 +163,7 @@ class Desk:
         if at_s - self._heard_s > SILENT_AFTER_S:
             self.trace.doubt(self._heard_s)
         self.state, self._heard_s = state, at_s
+        self._take_stock()
         self._is_reached = state.link is LinkHealth.OK and state.offer_a is not None
         self._had_to_stop &= self.is_connected
         drawn = self._drawn(state, now_s)
@@ -202,11 +184,13 @@ class Desk:
 
     def note_phases(self, now_s: float) -> None:
         """One phase counts while it is read back, three were not granted, and no other line has carried current."""
+        if not self.charger.switches_phases:
+            self._is_on_one_phase = False
+            return
         others = [amps for line, amps in zip(LINES, self.trace.latest, strict=True) if line != self.charger.lines[0]]
         self._is_phase_doubted |= self.phases.confirmed == 1 and max(others) > USED_ABOVE_A
         self._is_on_one_phase = (
-            self.charger.switches_phases
-            and self.phases.confirmed == 1
+            self.phases.confirmed == 1
             and self.phases.wish != 3
             and self.is_reachable(now_s)
             and not self.book.may_be_on_three
@@ -270,7 +254,7 @@ class Desk:
     def stuck_a(self, now_s: float) -> float:
         """What it takes above any grant that it may still be following, A."""
         drawn_a, confirmed_a = self.book.drawn_a, self.book.confirmed_a or 0.0
-        if max(drawn_a, confirmed_a) <= self.granted_a:
+        if drawn_a <= self.granted_a and confirmed_a <= self.granted_a:
             return 0.0
         due_a = self._due_a(now_s)
         drawn_above_a = drawn_a - due_a if drawn_a > due_a + NOISE_A else 0.0
@@ -307,12 +291,27 @@ class Desk:
         """Go on under an edited policy that still has this charger."""
         self.policy = policy
         charger = self.charger = policy.chargers[self.id]
+        self._take_stock()
         self.book.fallback_a = charger.fallback_a
         self.book.most_a = max(charger.max_a, charger.failsafe_a or 0.0, charger.fallback_a, self.book.most_a)
         self.book.car_lag_s = policy.timings.car_lag_s
         self.appetite.timings = policy.timings
         if not charger.switches_phases:
             self.phases.leave()
+
+    def _take_stock(self) -> None:
+        """What follows from the policy and the newest state alone: a decision asks for it many times.
+
+        A car is plugged in where `is_connected`, and may draw now where `is_charging`, as far as is known. Offers come
+        in steps of `step_a`, and `min_a` is the least that the car makes use of and the wallbox can signal (A).
+        """
+        charger, state = self.charger, self.state
+        self.is_connected = state is not None and state.iec_state in _CONNECTED
+        self.is_charging = state is not None and state.iec_state in _CHARGING
+        self.step_a = state.resolution_a if state is not None else 1.0
+        self.min_a = ceil_to(charger.min_a, self.step_a)
+        told_a = state.max_a if state is not None else None
+        self._most_a = min(charger.max_a, told_a if told_a is not None else MAX_OFFER_A)
 
     def _follow(self, offer_a: float, now_s: float) -> None:
         """The agent stands elsewhere than we granted: go on from where it is, if a car charges there.

@@ -91,7 +91,7 @@ def _switching(desk: Desk) -> Reason | None:
         return None
     if desk.phases.wish == 1:
         return Reason("switching-phases", "Switching to one phase, to go on with less sun.")
-    gain = "to use more sun" if desk.mode.follows_sun else "to charge faster"
+    gain = "to use more sun" if desk.follows_sun else "to charge faster"
     return Reason("switching-phases", f"Switching to three phases, {gain}.")
 
 

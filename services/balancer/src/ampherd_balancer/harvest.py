@@ -51,7 +51,7 @@ class Harvest:
 
     def hear(self, grid: Reading, sides: Mapping[str, SideMeter], desks: Collection[Desk], now_s: float) -> None:
         """A grid reading: what the sun has left beside all but the cars in solar modes."""
-        sunny = [desk for desk in desks if desk.mode.follows_sun]
+        sunny = [desk for desk in desks if desk.follows_sun]
         for desk in sunny:
             self._learn(desk, now_s)
         self.cars_w = sum([sum(self._taken(desk, desk.trace.latest)) for desk in sunny])
@@ -65,7 +65,7 @@ class Harvest:
 
     def look(self, wanting: Collection[Desk], now_s: float) -> frozenset[str]:
         """Which of those that want to charge may not, for lack of sun."""
-        sunny = [desk for desk in wanting if desk.mode.follows_sun]
+        sunny = [desk for desk in wanting if desk.follows_sun]
         self.light = self.sun.look(now_s, [self._car(desk) for desk in sunny])
         return frozenset([desk.id for desk in sunny if desk.mode is Mode.SOLAR]) - self.light.allowed
 
@@ -74,7 +74,7 @@ class Harvest:
         members = [
             desk
             for desk in wanting
-            if desk.mode.follows_sun and not desk.appetite.is_idle and (desk.granted_a > 0 or desk.mode is Mode.SOLAR)
+            if desk.follows_sun and not desk.appetite.is_idle and (desk.granted_a > 0 or desk.mode is Mode.SOLAR)
         ]
         weights = {desk.id: self._needs(desk.lines, 1.0) for desk in members}
         if self._policy.solar.accounting is Accounting.NET:

@@ -37,11 +37,13 @@ class Phasing:
         self, desks: Collection[Desk], surplus: Phases | None, needs: Needs, now_s: float, *, may_switch: bool
     ) -> None:
         """`surplus` is what all cars in solar modes may take together, W per pool; None while unknown."""
-        self._smooth(surplus, now_s)
-        for desk in _last_first(desks):
-            if desk.charger.switches_phases and may_switch:
-                best = None if desk.is_pinned(now_s) else self._best(desk, desks, needs)
-                desk.phases.choose(best, now_s, every_s=desk.policy.timings.switch_every_s)
+        switching = [desk for desk in desks if desk.charger.switches_phases]
+        if switching:
+            self._smooth(surplus, now_s)
+        for desk in _last_first(switching) if may_switch else ():
+            best = None if desk.is_pinned(now_s) else self._best(desk, desks, needs)
+            desk.phases.choose(best, now_s, every_s=desk.policy.timings.switch_every_s)
+        for desk in desks:
             desk.note_phases(now_s)
 
     def _smooth(self, surplus: Phases | None, now_s: float) -> None:
@@ -57,13 +59,13 @@ class Phasing:
         is_one_phase_car = len(desk.appetite.lines) == 1
         if not desk.is_connected or desk.appetite.is_idle or desk.mode is Mode.OFF or is_one_phase_car:
             return None
-        if not desk.mode.follows_sun:
+        if not desk.follows_sun:
             return 3
         if self.surplus is None:
             return None
         left = self.surplus
         for other in desks:
-            if other is not desk and other.mode.follows_sun and (other.granted_a > 0 or other.phases.is_switching):
+            if other is not desk and other.follows_sun and (other.granted_a > 0 or other.phases.is_switching):
                 left = subtract(left, needs(other, other.phases.wish or 3))
         return _best_of(desk, left, needs(desk, 1), needs(desk, 3))
 

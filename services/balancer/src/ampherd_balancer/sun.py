@@ -90,6 +90,8 @@ class Sun:
         passed_s = min(now_s - self._looked_s, _LONGEST_STEP_S) if self._looked_s is not None else 0.0
         self._looked_s = now_s
         self.whole_wh = self.solar.import_allowance_wh * max([car.phases for car in cars], default=1)
+        if not cars and not self.places and not self._spent_wh:
+            return Sunlight(frozenset(), self._shared(ZERO))
         queue = self._queue([car for car in cars if not car.is_min_solar], now_s)
         base = _needs(_hungry([car for car in cars if car.is_min_solar and car.is_running]))
         if self.surplus.now is not None:

@@ -99,7 +99,7 @@ class SafetyLoop:
         self._switch.saw(snapshot, now_s)
         grant = self._granted(now_s)
         if grant is not None and grant.id is not self._applied:
-            self._name_applied(grant, now_s)
+            self._name_applied(grant, self._grantable_a(grant, now_s), now_s)
 
     def missed(self, now_s: float, why: str) -> None:  # noqa: ARG002 - every input of the loop carries its time
         """The link is lost: an order that is under way may not have arrived."""
@@ -117,14 +117,14 @@ class SafetyLoop:
         """
         self._notice_gap(now_s)
         self._decided_s = now_s
-        self._notice_lapse(now_s)
         grant = self._granted(now_s)
+        self._notice_lapse(grant, now_s)
         wanted_a = self._wanted_a(grant, now_s)
         if wanted_a is None:
             return None
         if not self._orders.needs(wanted_a, self._reachable, now_s):
             if grant is not None:
-                self._name_applied(grant, now_s)
+                self._name_applied(grant, wanted_a, now_s)
             return self._switched(grant, now_s) if gate is Gate.OPEN else None
         is_urgent = self._orders.is_lowering(wanted_a, self._snapshot)
         if gate is Gate.SHUT or (gate is Gate.LOWER_ONLY and not is_urgent):
@@ -176,6 +176,7 @@ class SafetyLoop:
         """The message for the bus, stamped with `now_s`; the car's values are unknown while the link is lost."""
         seen, live = self._snapshot, self._reachable
         pending_a = self._orders.pending_a
+        grant = self._granted(now_s)
         return ChargerState(
             charger=self._lease.charger_id,
             stamp=Stamp(session=self._lease.session, at_s=now_s),
@@ -196,8 +197,8 @@ class SafetyLoop:
             total_wh=seen.total_wh if seen else None,
             temperature_c=live.temperature_c if live else None,
             applied=self._applied,
-            is_fallback=self._granted(now_s) is None and not self._is_holding(now_s),
-            error=self._error(now_s),
+            is_fallback=grant is None and not self._is_holding(now_s),
+            error=self._error(grant),
             counters={**counters, "mismatches": self._orders.mismatches},
         )
 
@@ -259,14 +260,14 @@ class SafetyLoop:
         whole_steps_a = round(math.floor(lowest_a / step_a + EPSILON_A) * step_a, 3)
         return whole_steps_a if whole_steps_a >= self._charger.min_a - EPSILON_A else 0.0
 
-    def _name_applied(self, grant: Grant, now_s: float) -> None:
-        """Name the grant in force as applied once its phases and its offer, as far as it is allowed, are read back."""
+    def _name_applied(self, grant: Grant, wanted_a: float, now_s: float) -> None:
+        """Name the grant in force as applied once its phases, and the offer that it comes to, are read back."""
         seen = self._reachable
         has_phases = grant.phases is None or (seen is not None and seen.phases == grant.phases)
         is_put_off = grant.offer_a > 0 and not self._switch.may_offer(grant.phases, seen, now_s)
         if not has_phases or is_put_off or self._switch.is_under_way:
             return
-        if self._orders.is_obeyed and stands(seen, self._allowed_a(grant.offer_a)):
+        if self._orders.is_obeyed and stands(seen, wanted_a):
             self._applied = grant.id
 
     def _notice_raise(self, before: Snapshot, seen: Snapshot) -> None:
@@ -310,15 +311,14 @@ class SafetyLoop:
         self._overdraw.unseen()
         self._switch.unseen()
 
-    def _notice_lapse(self, now_s: float) -> None:
-        if self._had_lease and not self._lease.holds(now_s):
+    def _notice_lapse(self, grant: Grant | None, now_s: float) -> None:
+        if self._had_lease and grant is None:
             self._had_lease = False
             self._hold_until_s = min(self._hold_until_s, now_s)
             text = f"no fresh grant from the balancer: the charger falls back to {self._charger.fallback_a:g} A"
             self._tell("lease-lapsed", Severity.WARNING, text)
 
-    def _error(self, now_s: float) -> str | None:
-        grant = self._granted(now_s)
+    def _error(self, grant: Grant | None) -> str | None:
         phases = self._switch.complaint(grant.phases if grant else None, self._snapshot)
         link = f"the wallbox does not answer: {self._link_error}" if self._link is LinkHealth.LOST else None
         device = self._snapshot.error if self._snapshot else None
