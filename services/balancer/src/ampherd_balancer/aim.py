@@ -20,13 +20,22 @@ class Aim:
         self._allocated: tuple[Sequence[Car], Sequence[Limit], Allocation] = ((), (), Allocation({}, {}))
 
     def target(self, wanting: Sequence[Desk], situation: Situation, now_s: float) -> Allocation:
-        """What each of those that want current should get, under the limits as they lately were."""
+        """What each of those that want current should get, under the limits as they lately were.
+
+        One must wait for another (it is scarce) where not all fit beside what the rest takes for certain. Where only
+        the memory of a load is in the way of one that waits, nobody is stopped for it.
+        """
         queue = [desk for desk in wanting if not desk.appetite.is_idle and desk.is_connected]
-        ranks = self.turns.order([desk.id for desk in queue], now_s, is_scarce=_is_scarce(queue, situation))
+        waits = any(desk.granted_a == 0 for desk in queue)
+        is_scarce = waits and not fits({desk.id: desk.min_a for desk in queue}, situation.sure)
+        ranks = self.turns.order([desk.id for desk in queue], now_s, is_scarce=is_scarce)
         able = [desk for desk in wanting if desk.granted_a > 0 or desk.waits_s(now_s) == 0]
-        ready = _ready({desk.id: desk for desk in able}, [_car(desk, ranks, now_s) for desk in able], situation)
+        cars = [_car(desk, ranks, now_s, is_spared=waits and not is_scarce) for desk in able]
+        ready = _ready({desk.id: desk for desk in able}, cars, situation)
         target = self._allocate(ready, situation.likely) if ready else Allocation({}, {})
-        welcome = {desk.id: desk.welcome_a for desk in wanting if desk.welcome_a > desk.useful_a}
+        welcome = {
+            desk.id: desk.usable_a for desk in wanting if desk.agenda.takes_more and desk.usable_a > desk.useful_a
+        }
         target = with_rest(target, ready, welcome, situation.likely) if welcome else target
         self.turns.served([car_id for car_id, offer_a in target.offers.items() if offer_a > 0], now_s)
         return target
@@ -38,13 +47,6 @@ class Aim:
             allocation = allocate(cars, likely)
             self._allocated = cars, likely, allocation
         return allocation
-
-
-def _is_scarce(queue: Sequence[Desk], situation: Situation) -> bool:
-    """Whether one must wait for another: not all that want current fit beside what the rest takes for certain."""
-    if all(desk.granted_a > 0 for desk in queue):
-        return False
-    return not fits({desk.id: desk.min_a for desk in queue}, situation.sure)
 
 
 def _ready(desks: Mapping[str, Desk], cars: Sequence[Car], situation: Situation) -> Sequence[Car]:
@@ -60,9 +62,9 @@ def _waits_for_calm(desk: Desk, car: Car) -> bool:
     return desk.is_stopped or (car.is_idle and desk.granted_a == 0)
 
 
-def _car(desk: Desk, ranks: Mapping[str, int], now_s: float) -> Car:
+def _car(desk: Desk, ranks: Mapping[str, int], now_s: float, *, is_spared: bool) -> Car:
     is_standby = desk.id not in ranks
-    starts_beside_sun = desk.mode is Mode.MIN_SOLAR and desk.granted_a == 0
+    starts_beside_sun = desk.granted_a == 0 and desk.mode is Mode.MIN_SOLAR
     is_on_minimum = is_standby or starts_beside_sun or desk.appetite.is_asked
     return Car(
         id=desk.id,
@@ -70,7 +72,7 @@ def _car(desk: Desk, ranks: Mapping[str, int], now_s: float) -> Car:
         max_a=desk.min_a if is_on_minimum else desk.useful_a,
         priority=desk.precedence,
         rank=ranks.get(desk.id, 0),
-        is_pinned=desk.is_pinned(now_s),
+        is_pinned=desk.is_pinned(now_s) or (is_spared and desk.granted_a > 0),
         is_standby=is_standby,
         is_idle=desk.is_idle(now_s),
     )
