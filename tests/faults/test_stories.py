@@ -307,6 +307,65 @@ STORIES = {
         until_s=202,
         seed=500105,
     ),
+    "a car that was stopped for one of higher priority that only the memory of a load kept waiting": Story(
+        home=Home(
+            places=(
+                Place("a", max_a=10, car_max_a=10, arrives_s=17),
+                Place("b", lines=L1, max_a=32, priority=1, car_max_a=10, car_lag_s=3, arrives_s=23),
+            ),
+            house_a=(1.9, 4, 1.7),
+            loads=(Step(Line.L1, 9, 185, 10), Step(Line.L1, 10.5, 293, 10)),
+            power_factor=0.95,
+            hold_s=60,
+        ),
+        until_s=420,
+        seed=604785,
+    ),
+    "a load of the house that ended during the look, and passed for wrong lines": Story(
+        home=Home(
+            places=(
+                Place("a", priority=1, car_phases=1, car_max_a=32, car_lag_s=5, car_ramp_a_s=30, arrives_s=25),
+                Place("b", lines=L3, priority=1, car_lag_s=3, car_ramp_a_s=1, arrives_s=20),
+            ),
+            rating_a=16,
+            margin_a=0.5,
+            house_a=(1.7, 5.8, 0.6),
+            loads=(Step(Line.L2, 11.1, 190, 10), Step(Line.L1, 6.3, 455, 200)),
+            lease_s=20,
+            hold_s=0,
+            min_on_s=30,
+            min_off_s=10,
+            turn_s=60,
+        ),
+        until_s=460,
+        seed=606497,
+    ),
+    "an agent that froze in the act after its fault's time": Story(
+        home=Home(
+            places=(Place("b", lines=L3, max_a=10, car_lag_s=0, arrives_s=12),),
+            rating_a=20,
+            house_a=(4, 5, 4),
+            loads=(Step(Line.L3, 10.4, 50, 200),),
+            min_off_s=10,
+            turn_s=60,
+        ),
+        faults=(Fault(Kind.FROZEN, 20.7, 29, "b", 1),),
+        until_s=73,
+        seed=606247,
+    ),
+    "a car that ignored lower offers, and came back with the last one that it had followed": Story(
+        home=Home(
+            places=(Place("a", lines=L2, car_lag_s=3, arrives_s=31),),
+            rating_a=20,
+            house_a=(3.1, 5, 2.1),
+            loads=(Step(Line.L2, 5.2, 349, 200),),
+            lease_s=20,
+            hold_s=0,
+        ),
+        faults=(Fault(Kind.CAR_STUBBORN, 340, 21, "a"),),
+        until_s=485,
+        seed=603407,
+    ),
 }
 
 

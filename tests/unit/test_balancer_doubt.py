@@ -96,3 +96,28 @@ def test_with_right_lines_nothing_is_doubted() -> None:
     bench = bench_of(steps((0, (2, 12, 5)), (200, (2, 21, 5)), (400, (2, 12, 5))), (Line.L1, Line.L2, Line.L3))
     bench.run(600)
     assert all(not outcome.situation.doubted for _, outcome in bench.decisions)
+
+
+def doubts(bench: Bench) -> bool:
+    return bool(bench.outcome.situation.doubted)
+
+
+def test_a_load_that_ends_by_itself_during_the_look_is_no_wrong_wiring() -> None:
+    bench = bench_of(steps((0, (2, 2, 2)), (100, (2, 26.5, 2))), (Line.L1, Line.L2, Line.L3))
+    bench.run(90).run_until(lambda: doubts(bench), 60)
+    bench.house = flat(2, 9, 2)
+    bench.run_until(lambda: not doubts(bench), 3 * LASTS_S)
+    bench.run(300)
+    assert alarms(bench) == ()
+    assert all(offer_a >= 6 for offer_a in bench.offers().values())
+
+
+def test_wrong_lines_are_found_though_the_house_moves_with_the_look() -> None:
+    """Twice a relief is no chance, even when it is nobody's current."""
+    bench = bench_of(flat(2, 12, 5), (Line.L2, Line.L3, Line.L1))
+    bench.run(1)
+    for house in (flat(2, 17, 5), flat(2, 12, 5)):
+        bench.run_until(lambda: doubts(bench), 120)
+        bench.house = house
+        bench.run_until(lambda: not doubts(bench), 3 * LASTS_S)
+    assert alarms(bench) != ()

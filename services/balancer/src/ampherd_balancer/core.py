@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ampherd_core.messages import ChargerState, Grant, GrantId, MeterRole, Mode, Reading
-from ampherd_core.phases import LINES, Line, Phases, on_lines, total
+from ampherd_core.phases import LINES, ZERO, Line, Phases, on_lines, total
 from ampherd_core.policy import CONNECTION, Policy
 
 from ampherd_balancer.aim import Aim
@@ -199,7 +199,7 @@ class Balancer:
 
     def _rest(self, node: Node, unseen: Mapping[str, Phases], stuck_a: Mapping[str, float], now_s: float) -> Interval:
         """What the node carries beside the current that grants can change now."""
-        hidden = total([load for charger, load in unseen.items() if charger in node.chargers])
+        hidden = total([load for charger, load in unseen.items() if charger in node.chargers]) if unseen else ZERO
         seen = [self.desks[charger] for charger in node.chargers if charger not in unseen]
         if node.meter is None:
             reserve = (node.reserve_a,) * 3
@@ -207,7 +207,7 @@ class Balancer:
         else:
             rest = self.meters[node.meter].house.interval([desk.counted_trace for desk in seen], hidden, now_s)
         stuck = [on_lines(desk.counted_lines, stuck_a[desk.id]) for desk in seen if stuck_a[desk.id]]
-        return rest.plus(total([hidden, *stuck]))
+        return rest.plus(total([hidden, *stuck])) if unseen or stuck else rest
 
     def _bounds_of(self, commanded: Collection[str]) -> tuple[Bound, ...]:
         """Those of the chargers that can be commanded, found anew when their lines change; `rests` holds the others."""
@@ -229,7 +229,7 @@ class Balancer:
             return False
         waits = desk.is_connected and desk.waits_for_plan and not desk.is_pinned(now_s)
         is_held = waits or desk.phases.is_switching
-        return not is_held and desk.mode is not Mode.OFF and desk.ceiling_a >= desk.min_a
+        return not is_held and desk.chosen_mode is not Mode.OFF and desk.ceiling_a >= desk.min_a
 
     def _offers(self, situation: Situation, target: Allocation, now_s: float) -> Mapping[str, float]:
         ceilings = cut(self.desks, self.outside, situation, now_s)
@@ -270,8 +270,8 @@ class Balancer:
         looked_at: set[str] = set()
         anywhere: set[str] = set()
         for node, metered in [(node, self.meters[node.meter]) for node in self.tree if node.meter is not None]:
-            drawn = total([self.desks[charger].trace.latest for charger in node.chargers])
-            if node.id not in stale and metered.is_doubted(node.limit_a, drawn, now_s):
+            cars = [self.desks[charger].trace.latest for charger in node.chargers]
+            if node.id not in stale and metered.is_doubted(node.limit_a, cars, now_s):
                 looked_at.update(node.chargers)
             if metered.doubt.place is not None:
                 anywhere.update(node.chargers)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ampherd_core.messages import Reading
@@ -35,11 +35,11 @@ class Metered:
         self.house.note(min(at_s, now_s), load, reading.interval_s)
         return True
 
-    def is_doubted(self, limit_a: float, drawn: Phases, now_s: float) -> bool:
-        """Whether the chargers below, which take `drawn` by the policy (A per line), must stand still."""
+    def is_doubted(self, limit_a: float, cars: Sequence[Phases], now_s: float) -> bool:
+        """Whether the chargers below must stand still; `cars` is what each takes by the policy (A per line)."""
         if self.reading is None or self.house.load is None:
             return False
-        return self.doubt.look(self.house.load, limit_a, drawn, self.reading.interval_s, now_s)
+        return self.doubt.look(self.house.load, limit_a, cars, self.reading.interval_s, now_s)
 
     def is_fresh(self, now_s: float) -> bool:
         """Whether the newest sample still counts."""
