@@ -153,7 +153,7 @@ def _quarter(data: bytes) -> bool:
     is_taken = quarter._recalled is not None
     for second in (0.0, 1.0, 600.0):
         quarter.note(_reading(second), 1_000.0, 500.0, _NOW_S + second)
-        rooms = quarter.rooms(500.0, 1_400.0, 8.0, _NOW_S + second)
+        rooms = quarter.rooms(500.0, 2_000.0, 1_400.0, 8.0, _NOW_S + second)
         promise(not any(map(math.isnan, rooms)), "no number says how much cars may take")
         promise(quarter.target_w >= quarter.policy.floor_w, "a target below the floor")
         quarter.sentence(rooms.goal_w)

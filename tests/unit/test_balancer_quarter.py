@@ -15,7 +15,7 @@ from ampherd_balancer.quarter import QUARTER_S, Quarter
 from ampherd_core.messages import MeterRole, PhaseSample, Reading, Stamp
 from ampherd_core.phases import LINES
 from ampherd_core.policy_limits import QuarterPeak
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.support.bench import Bench, Car, House, flat, policy_of, steps
@@ -145,10 +145,21 @@ class TestTheCap:
 
 
 HOUSES = st.lists(st.tuples(st.integers(20, 400), st.floats(0, HOUSE_MAX_W)), min_size=4, max_size=25)
+AT_ITS_MOST_JUST_BEFORE_THE_END = [
+    (975, 900.0),
+    (171, 900.0),
+    (389, 3893.0),
+    (236, 50.0),
+    (175, HOUSE_MAX_W),
+    (278, 0.0),
+    (265, HOUSE_MAX_W),
+    (232, 900.0),
+]
 
 
 @settings(max_examples=10, deadline=None)
 @given(HOUSES, st.floats(0, 6), st.booleans(), st.integers(1, 3))
+@example(AT_ITS_MOST_JUST_BEFORE_THE_END, 6.0, True, 2)
 def test_no_car_raises_the_peak(loads: list[tuple[int, float]], lag_s: float, is_one_phase: bool, cars: int) -> None:
     """Under any house within its most: a quarter ends under the peak so far, or where the house alone had brought it.
 

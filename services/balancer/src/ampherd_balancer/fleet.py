@@ -13,13 +13,14 @@ from ampherd_balancer.desk import Desk
 class Fleet(NamedTuple):
     """The chargers as caps see them: those that can be commanded, and what else the site takes.
 
-    `weights_w` are watts per ampere of offer, `lines` the site's lines that each loads; `least_w` is what those that
-    run would take at their minimum; `rest_w` is the site's power beside all offers.
+    `weights_w` are watts per ampere of offer, `lines` the site's lines that each loads; `drawn_w` is what they take,
+    `least_w` what those that run would take at their minimum; `rest_w` is the site's power beside all offers.
     """
 
     weights_w: Mapping[str, float]
     lines: Mapping[str, tuple[Line, ...]]
     idle: frozenset[str]
+    drawn_w: float
     least_w: float
     rest_w: float
 
@@ -33,6 +34,7 @@ def fleet(commanded: Sequence[Desk], stuck_a: Mapping[str, float], site_w: float
         weights_w=weights_w,
         lines={desk.id: desk.lines for desk in commanded},
         idle=frozenset([desk.id for desk in commanded if desk.granted_a == 0]),
+        drawn_w=drawn_w,
         least_w=sum([desk.min_a * weights_w[desk.id] for desk in commanded if desk.granted_a > 0]),
         rest_w=site_w - drawn_w + stuck_w,
     )

@@ -74,7 +74,7 @@ class Outside:
         if operator_w is not None:
             found.append(self._operator_cap(operator_w, fleet))
         if self.quarter is not None and self.quarter.is_known:
-            rooms = self.quarter.rooms(fleet.rest_w, fleet.least_w, self._lag_s, now_s)
+            rooms = self.quarter.rooms(fleet.rest_w, fleet.drawn_w, fleet.least_w, self._lag_s, now_s)
             found.append(_power_cap(QUARTER, rooms.sure_w, rooms.goal_w, fleet))
         return found
 

@@ -38,6 +38,9 @@ _SMOOTH_S: Final = 60.0
 _LAXITY: Final = 1.1
 """A running car is lowered when it takes this many times its even share, so that it does not follow every kettle."""
 
+_LEAD: Final = 3.0
+"""A command comes a car's lag late: it takes back this many times what cars have above their room."""
+
 START_SHARE: Final = 1.15
 """A car that stands still starts when there is this many times its minimum, so that it can charge to the end."""
 
@@ -139,8 +142,8 @@ class Quarter:
         self._counted_s, self._power_w = now_s, max(0.0, power_w)
         self._import_wh = reading.energy_import_wh
 
-    def rooms(self, house_w: float, least_w: float, lag_s: float, now_s: float) -> Rooms:
-        """The power for all cars beside a house of `house_w`; those that run can be lowered to `least_w` in all.
+    def rooms(self, house_w: float, drawn_w: float, least_w: float, lag_s: float, now_s: float) -> Rooms:
+        """The power for all cars beside a house of `house_w`; they take `drawn_w`, and can be lowered to `least_w`.
 
         A command acts after `lag_s` at worst. In the last seconds it cannot act on this quarter any more:
         then what runs is left alone, and where cars should go is decided as for the quarter to come.
@@ -154,8 +157,9 @@ class Quarter:
             left_s, left_ws = QUARTER_S, self.target_w * QUARTER_S
         steady_w = house_w if self._house_w is None else self._house_w
         most_w = max(self.policy.house_max_w, house_w)
-        pace_w, spare_w = most_w - house_w, (left_ws - most_w * left_s) / lag_s
-        firm_w = max(spare_w, (pace_w + spare_w) / 2)
+        spare_w = (left_ws - most_w * left_s) / lag_s
+        # What the cars take is theirs until a command acts: whatever is too much of it is taken off what comes after.
+        firm_w = spare_w - _LEAD * max(0.0, drawn_w - spare_w)
         even_w = (left_ws - (most_w - steady_w) * lag_s) / left_s - steady_w
         sure_w = float("inf") if is_over else min(firm_w, max(even_w * _LAXITY, least_w))
         return Rooms(sure_w, min(firm_w, even_w))
