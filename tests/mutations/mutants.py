@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ampherd_balancer import core, estimate
+from ampherd_balancer import core, desk, estimate
 from ampherd_balancer.book import Book
 from ampherd_balancer.core import Balancer
 from ampherd_balancer.desk import Desk
@@ -171,7 +171,7 @@ MUTANTS: Sequence[Mutant] = (
     Mutant("a car that draws too much is let", 6, Overdraw, "saw", always(False)),
     Mutant("a new leader raises before it has fenced", 7, Balancer, "_is_fenced", always(True)),
     Mutant("a leader stays though a higher epoch is heard", 7, Balancer, "higher_epoch", fact(None)),
-    Mutant("a car gets less than its minimum", 8, Desk, "min_a", fact(6.0)),
+    Mutant("a car gets less than its minimum", 8, desk, "ceil_to", always(6.0)),
     Mutant("a contactor does not rest", 8, Desk, "waits_s", always(0.0)),
     Mutant("phases are switched under load", 8, PhaseSwitch, "is_dead", always(True), invent_sunny),
     Mutant("fallbacks that do not fit are let pass", 9, policy_check, "_fallbacks", always(())),
