@@ -366,6 +366,45 @@ STORIES = {
         until_s=485,
         seed=603407,
     ),
+    "readings said once more just before the site moves on": Story(
+        home=Home(
+            places=(
+                Place("a", lines=L1, min_a=8, max_a=20, failsafe_a=32, car_phases=1, car_ramp_a_s=1, arrives_s=14),
+                Place(
+                    "b",
+                    lines=L1,
+                    min_a=8,
+                    max_a=20,
+                    failsafe_a=32,
+                    priority=1,
+                    car_max_a=32,
+                    car_lag_s=5,
+                    car_ramp_a_s=30,
+                    arrives_s=12,
+                ),
+                Place("c", lines=L1, priority=1, car_lag_s=0, car_ramp_a_s=30, arrives_s=26),
+                Place("d", lines=L1, failsafe_a=32, priority=1, car_phases=2, car_ramp_a_s=30, arrives_s=26),
+            ),
+            rating_a=20,
+            phases=1,
+            rounding=Rounding.CUT,
+            house_a=(0.3, 0, 0),
+            loads=(Step(Line.L1, 7.5, 190, 200),),
+            power_factor=0.85,
+            lease_s=5,
+            hold_s=0,
+            min_on_s=30,
+            min_off_s=10,
+            turn_s=60,
+        ),
+        faults=(
+            Fault(Kind.BROKER_GONE, 34, 42),
+            Fault(Kind.CUT_OFF, 128, 44, "a"),
+            Fault(Kind.MESSAGES_REPLAYED, 196, 0, "balancer-1", 3),
+        ),
+        until_s=198,
+        seed=700224,
+    ),
 }
 
 

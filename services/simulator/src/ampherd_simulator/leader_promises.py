@@ -96,7 +96,8 @@ class LeaderPromises:
 
     def reading_came(self, to: str, said_s: float, now_s: float) -> None:
         """A reading, said then, has reached a balancer's socket."""
-        self.watch(now_s)
+        if said_s == now_s:  # one that is said again may come before the site has moved on
+            self.watch(now_s)
         reign = self._reign(to, now_s)
         if reign is None or said_s <= reign.newest_said_s:
             return
