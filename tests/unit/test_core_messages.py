@@ -136,6 +136,7 @@ ABSURD: dict[str, tuple[type[Message], bytes]] = {
     "not JSON": (Grant, b"16 A"),
     "the last year": (Reading, edited(READING, measured_at="9999-12-31T23:59:59-23:59")),
     "the first year": (HistoryRequest, b'{"since": "0001-01-01T00:00:00Z"}'),
+    "a step too fine to count": (ChargerState, edited(STATE, resolution_a=1e-320)),
     "a count without end": (ChargerState, edited(STATE, counters={"requests": 2**70})),
     "counts without end": (ChargerState, edited(STATE, counters={f"c{place}": 1 for place in range(101)})),
     "cut short": (Grant, GRANT.to_json()[:-5]),

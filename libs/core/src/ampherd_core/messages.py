@@ -217,7 +217,7 @@ class ChargerState(Message):
     phases: PhaseCount | None = Field(
         None, description="how many phases the wallbox says it connects; null while it cannot tell"
     )
-    resolution_a: Annotated[float, Field(gt=0, le=10)] = Field(0.1, description="step of the offers it can signal, A")
+    resolution_a: Annotated[float, Field(ge=0.01, le=10)] = Field(0.1, description="step of its offers, A")
     needs_standby: bool = Field(False, description="it sees a newly plugged car only while it offers current")
     power_w: Power | None = None
     voltage_v: tuple[Voltage, Voltage, Voltage] | None = Field(None, description="per line of the site, V")
