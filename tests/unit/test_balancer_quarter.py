@@ -155,11 +155,13 @@ AT_ITS_MOST_JUST_BEFORE_THE_END = [
     (265, HOUSE_MAX_W),
     (232, 900.0),
 ]
+AT_ITS_MOST_TO_THE_END = [(1581, 0.0), (197, 2928.8), (388, 0.0), (120, 1294.1), (414, HOUSE_MAX_W)]
 
 
 @settings(max_examples=10, deadline=None)
 @given(HOUSES, st.floats(0, 6), st.booleans(), st.integers(1, 3))
 @example(AT_ITS_MOST_JUST_BEFORE_THE_END, 6.0, True, 2)
+@example(AT_ITS_MOST_TO_THE_END, 0.0, False, 1)
 def test_no_car_raises_the_peak(loads: list[tuple[int, float]], lag_s: float, is_one_phase: bool, cars: int) -> None:
     """Under any house within its most: a quarter ends under the peak so far, or where the house alone had brought it.
 

@@ -149,8 +149,9 @@ class Quarter:
         then what runs is left alone, and where cars should go is decided as for the quarter to come.
         """
         left_s = self.left_s(now_s)
-        # What changed between two readings may have done so just after the first: half of it is not counted yet.
-        uncounted_s = max(0.0, now_s - self._counted_s) + self._gap_s / 2
+        # What changed between two readings may have done so just after the first: half of it is not counted yet. And
+        # who is let be now goes on for half a reading more than the next command can take back.
+        uncounted_s = max(0.0, now_s - self._counted_s) + self._gap_s
         left_ws = self.target_w * QUARTER_S - self._used_ws - self._power_w * uncounted_s
         is_over = left_s <= lag_s
         if is_over:
