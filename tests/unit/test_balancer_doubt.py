@@ -37,6 +37,10 @@ def alarms(bench: Bench) -> tuple[str, ...]:
     return site_state(bench.balancer, bench.outcome, bench.now_s, AT).alarms
 
 
+def doubts(bench: Bench) -> bool:
+    return bool(bench.outcome.situation.doubted)
+
+
 def test_lines_turned_by_one_stop_for_a_look_and_say_why() -> None:
     bench = bench_of(flat(2, 12, 5), (Line.L2, Line.L3, Line.L1))
     bench.run(1).run_until(lambda: bench.reason("a").code == "wiring-doubted", 120)
@@ -96,10 +100,6 @@ def test_with_right_lines_nothing_is_doubted() -> None:
     bench = bench_of(steps((0, (2, 12, 5)), (200, (2, 21, 5)), (400, (2, 12, 5))), (Line.L1, Line.L2, Line.L3))
     bench.run(600)
     assert all(not outcome.situation.doubted for _, outcome in bench.decisions)
-
-
-def doubts(bench: Bench) -> bool:
-    return bool(bench.outcome.situation.doubted)
 
 
 def test_a_load_that_ends_by_itself_during_the_look_is_no_wrong_wiring() -> None:

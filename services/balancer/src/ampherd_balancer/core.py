@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ampherd_core.messages import ChargerState, Grant, GrantId, MeterRole, Mode, Reading
-from ampherd_core.phases import LINES, ZERO, Line, Phases, on_lines, total
+from ampherd_core.phases import LINES, Line, Phases, on_lines, total
 from ampherd_core.policy import CONNECTION, Policy
 
 from ampherd_balancer.aim import Aim
@@ -199,7 +199,7 @@ class Balancer:
 
     def _rest(self, node: Node, unseen: Mapping[str, Phases], stuck_a: Mapping[str, float], now_s: float) -> Interval:
         """What the node carries beside the current that grants can change now."""
-        hidden = total([load for charger, load in unseen.items() if charger in node.chargers]) if unseen else ZERO
+        hidden = total([load for charger, load in unseen.items() if charger in node.chargers])
         seen = [self.desks[charger] for charger in node.chargers if charger not in unseen]
         if node.meter is None:
             reserve = (node.reserve_a,) * 3
@@ -207,7 +207,7 @@ class Balancer:
         else:
             rest = self.meters[node.meter].house.interval([desk.counted_trace for desk in seen], hidden, now_s)
         stuck = [on_lines(desk.counted_lines, stuck_a[desk.id]) for desk in seen if stuck_a[desk.id]]
-        return rest.plus(total([hidden, *stuck])) if unseen or stuck else rest
+        return rest.plus(total([hidden, *stuck]))
 
     def _bounds_of(self, commanded: Collection[str]) -> tuple[Bound, ...]:
         """Those of the chargers that can be commanded, found anew when their lines change; `rests` holds the others."""

@@ -71,7 +71,7 @@ class Desk:
     def mode(self) -> Mode:
         """The mode that it acts by: a plan charges in its slots whatever was chosen, but for `off`."""
         chosen = self.chosen_mode
-        return Mode.FAST if chosen is not Mode.OFF and self.agenda.is_charging else chosen
+        return Mode.FAST if self.agenda.is_charging and chosen is not Mode.OFF else chosen
 
     @property
     def follows_sun(self) -> bool:

@@ -37,10 +37,8 @@ class Phasing:
         self, desks: Collection[Desk], surplus: Phases | None, needs: Needs, now_s: float, *, may_switch: bool
     ) -> None:
         """`surplus` is what all cars in solar modes may take together, W per pool; None while unknown."""
-        switching = [desk for desk in desks if desk.charger.switches_phases]
-        if switching:
-            self._smooth(surplus, now_s)
-        for desk in _last_first(switching) if may_switch else ():
+        self._smooth(surplus, now_s)
+        for desk in _last_first([desk for desk in desks if desk.charger.switches_phases and may_switch]):
             best = None if desk.is_pinned(now_s) else self._best(desk, desks, needs)
             desk.phases.choose(best, now_s, every_s=desk.policy.timings.switch_every_s)
         for desk in desks:

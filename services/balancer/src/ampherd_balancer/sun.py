@@ -91,7 +91,7 @@ class Sun:
         self._looked_s = now_s
         self.whole_wh = self.solar.import_allowance_wh * max([car.phases for car in cars], default=1)
         if not cars and not self.places and not self._spent_wh:
-            return Sunlight(frozenset(), self._shared(ZERO))
+            return Sunlight(frozenset(), self._shared(ZERO))  # most homes, at most moments
         queue = self._queue([car for car in cars if not car.is_min_solar], now_s)
         base = _needs(_hungry([car for car in cars if car.is_min_solar and car.is_running]))
         if self.surplus.now is not None:

@@ -151,11 +151,12 @@ class Faults:
             self._act([fault for fault in (*self.active, *begun) if fault.ends_s > now_s])
         return begun, ended
 
-    def prolong(self, fault: Fault, until_s: float) -> None:
-        """It acts later than was foreseen, until then: what it waited for has come just now."""
-        longer = replace(fault, for_s=until_s - fault.at_s)
+    def put_off(self, fault: Fault, now_s: float) -> float:
+        """What it waited for has come just now: from here on it acts as long as it was to; until when."""
+        longer = replace(fault, for_s=now_s - fault.at_s + fault.for_s)
         self.all = tuple([longer if each is fault else each for each in self.all])
         self._act([*(each for each in self.active if each is not fault), longer])
+        return longer.ends_s
 
     def _act(self, active: list[Fault]) -> None:
         self.active = active

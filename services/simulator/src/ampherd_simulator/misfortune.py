@@ -62,7 +62,7 @@ def _freeze(world: World, fault: Fault) -> None:
         return
     process.is_tick_first = fault.at_s % 2 < 1
     if fault.amount == IN_THE_ACT and fault.who != METER:
-        process.freeze_in_the_act(fault.for_s, lambda until_s: world.faults.prolong(fault, until_s))
+        process.freeze_in_the_act(lambda now_s: world.faults.put_off(fault, now_s))
     else:
         process.freeze(fault.ends_s)
 

@@ -87,7 +87,7 @@ class VirtualBalancer(VirtualProcess):
         """The grants to publish now; one that freezes in the act publishes them when it thaws."""
         if not self.outbox:
             return []
-        if self._will_freeze_s is not None and self._has_changes() and self._freezes_now(now_s):
+        if self._freezes_until is not None and self._has_changes() and self._freezes_now(now_s):
             return []
         outbox, self.outbox = self.outbox, []
         for grant in outbox:

@@ -21,8 +21,7 @@ class VirtualProcess:
         self.is_tick_first = False
         self._boot_s = boot_s
         self._thaws_s = -math.inf
-        self._will_freeze_s: float | None = None
-        self._on_freeze: Callable[[float], None] = self.freeze
+        self._freezes_until: Callable[[float], float] | None = None
 
     def clock_s(self, now_s: float) -> float:
         """This process's boot clock at `now_s` of the world."""
@@ -36,9 +35,9 @@ class VirtualProcess:
         """Stand still, with all its ideas, until then."""
         self._thaws_s = max(self._thaws_s, until_s)
 
-    def freeze_in_the_act(self, for_s: float, on_freeze: Callable[[float], None]) -> None:
-        """Stand still for so long between the next decision and its deed; `on_freeze` hears until when it does."""
-        self._will_freeze_s, self._on_freeze = for_s, on_freeze
+    def freeze_in_the_act(self, until: Callable[[float], float]) -> None:
+        """Stand still between the next decision and its deed; `until` is told when that is, and says until when."""
+        self._freezes_until = until
 
     def kill(self) -> None:
         """Die; whoever starts it anew makes another."""
@@ -65,10 +64,8 @@ class VirtualProcess:
 
     def _freezes_now(self, now_s: float) -> bool:
         """Whether it was to freeze in the act, and does."""
-        if self._will_freeze_s is None:
+        until, self._freezes_until = self._freezes_until, None
+        if until is None:
             return False
-        until_s = now_s + self._will_freeze_s
-        self.freeze(until_s)
-        self._on_freeze(until_s)
-        self._will_freeze_s = None
+        self.freeze(until(now_s))
         return True
