@@ -405,6 +405,47 @@ STORIES = {
         until_s=198,
         seed=700224,
     ),
+    "three cars without a meter, of which the last to be stopped is the one that takes too much": Story(
+        home=Home(
+            places=(
+                Place(
+                    "a",
+                    driver=DriverName.SMARTEVSE_V2,
+                    car_phases=1,
+                    car_max_a=32,
+                    car_lag_s=5,
+                    car_ramp_a_s=1,
+                    arrives_s=7,
+                ),
+                Place(
+                    "b",
+                    driver=DriverName.SMARTEVSE_V2,
+                    lines=WOUND,
+                    priority=1,
+                    car_phases=2,
+                    car_max_a=10,
+                    car_lag_s=0,
+                    car_ramp_a_s=1,
+                    arrives_s=15,
+                ),
+                Place(
+                    "c",
+                    driver=DriverName.SMARTEVSE_V2_LEGACY,
+                    min_a=8,
+                    max_a=20,
+                    car_phases=1,
+                    car_max_a=10,
+                    arrives_s=33,
+                ),
+            ),
+            rating_a=35,
+            meter=P1Kind.DSMR_4,
+            house_a=(1.8, 0.6, 10.2),
+            loads=(Step(Line.L1, 8.2, 65, 140), Step(Line.L3, 10.7, 124, 100), Step(Line.L3, 9.5, 154, 60)),
+        ),
+        until_s=212,
+        seed=801170,
+    ),
 }
 
 

@@ -27,7 +27,7 @@ from ampherd_balancer.hearing import Sender
 from ampherd_balancer.metered import Metered
 from ampherd_balancer.outside import Outside
 from ampherd_balancer.power import Rest, power_w
-from ampherd_balancer.site import Bound, Node, bounds, nodes
+from ampherd_balancer.site import Bound, Node, bounds, code_of, nodes
 from ampherd_balancer.situation import Situation
 from ampherd_balancer.transition import Position, transition
 from ampherd_balancer.turns import Turns
@@ -182,6 +182,7 @@ class Balancer:
             stale_nodes=stale,
             doubted=doubted,
             overloaded=[node for node in self.tree if self._is_emergency(node)],
+            outlasted=self._outlasted(now_s),
             commanded=frozenset(stuck_a),
             wanting=frozenset([desk.id for desk in wanting]),
             stuck_a=stuck_a,
@@ -271,13 +272,18 @@ class Balancer:
         anywhere: set[str] = set()
         for node, metered in [(node, self.meters[node.meter]) for node in self.tree if node.meter is not None]:
             cars = [self.desks[charger].trace.latest for charger in node.chargers]
-            if node.id not in stale and metered.is_doubted(node.limit_a, cars, now_s):
+            if node.id not in stale and metered.is_doubted(cars, now_s):
                 looked_at.update(node.chargers)
             if metered.doubt.place is not None:
                 anywhere.update(node.chargers)
         for desk in self.desks.values():
             desk.is_anywhere = desk.id in anywhere
         return frozenset(looked_at)
+
+    def _outlasted(self, now_s: float) -> frozenset[str]:
+        """The codes of the lines that no cut has relieved in the time that it takes."""
+        metered = [(node.id, self.meters[node.meter]) for node in self.tree if node.meter is not None]
+        return frozenset([code_of(node_id, line) for node_id, each in metered for line in each.outlasted(now_s)])
 
     def _is_emergency(self, node: Node) -> bool:
         load = self.meters[node.meter].house.load if node.meter is not None else None
@@ -336,10 +342,11 @@ class Balancer:
 
     def _metered(self, node: Node, meter: str) -> Metered:
         timings = self.policy.timings
-        metered = self.meters.get(meter) or Metered((), House(timings.hold_s, timings.return_after_s), Sender())
+        metered = self.meters.get(meter) or Metered((), 0.0, House(timings.hold_s, timings.return_after_s), Sender())
         metered.house.hold_for(timings.hold_s, timings.return_after_s)
         metered.doubt = Doubt()
         metered.lines = self.policy.connection.lines if node.id == CONNECTION else self._lines_below(node)
+        metered.limit_a = node.limit_a
         return metered
 
     def _lines_below(self, node: Node) -> tuple[Line, ...]:

@@ -41,7 +41,7 @@ def _kept(desks: Desks, outside: Outside, situation: Situation, now_s: float) ->
     _spare(running, outside, situation, kept, offers, now_s)
     offers = {
         **offers,
-        **_unfelt(desks, situation.wires, kept, offers),
+        **_unfelt(desks, situation, kept, offers),
         **_astray(desks, situation.wires, kept, offers),
     }
     return _withdrawn(desks, situation, offers, now_s)
@@ -65,20 +65,24 @@ def _spare(
 
 
 def _unfelt(
-    desks: Desks, wires: Sequence[Limit], kept: Mapping[str, float], offers: Mapping[str, float]
+    desks: Desks, situation: Situation, kept: Mapping[str, float], offers: Mapping[str, float]
 ) -> Mapping[str, float]:
     """Over a wire's limit, a car that nobody measures gets its minimum: it may draw too little to feel less.
 
-    When such a car is stopped, all beside it get theirs until that shows: it may have drawn nothing on that line.
+    When such a car is stopped, all beside it get theirs until that shows: it may have drawn nothing on that line. One
+    after the other would take too long to find who does: where an excess outlasts a cut, all that nobody measures stop.
     """
-    on_minimum: dict[str, float] = {}
-    for limit in [limit for limit in wires if not fits(kept, [limit])]:
+    unfelt: dict[str, float] = {}
+    for limit in [limit for limit in situation.wires if not fits(kept, [limit])]:
         running = [charger for charger in limit.weights if charger in offers]
         unmetered = [charger for charger in running if not desks[charger].book.is_metered]
-        is_one_stopped = any(offers[charger] == 0 and desks[charger].is_charging for charger in unmetered)
+        is_outlasted = limit.code in situation.outlasted
+        stopped = [charger for charger in unmetered if is_outlasted or offers[charger] == 0]
+        is_one_stopped = any(desks[charger].is_charging for charger in stopped)
         for charger in running if is_one_stopped else unmetered:
-            on_minimum[charger] = min(offers[charger], desks[charger].min_a)
-    return on_minimum
+            most_a = 0.0 if charger in stopped else desks[charger].min_a
+            unfelt[charger] = min(unfelt.get(charger, offers[charger]), most_a)
+    return unfelt
 
 
 def _astray(

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ampherd_core.messages import Reading
-from ampherd_core.phases import Line, Phases
+from ampherd_core.phases import LINES, Line, Phases
 
-from ampherd_balancer.doubt import Doubt
+from ampherd_balancer.doubt import LASTS_S, Doubt
 from ampherd_balancer.estimate import House
 from ampherd_balancer.hearing import Sender
 
@@ -18,12 +18,14 @@ class Metered:
     """The lines that the node must guard, its house, whether its meter is fresh, and whether its wiring is in doubt."""
 
     lines: tuple[Line, ...]
+    limit_a: float
     house: House
     sender: Sender
     heard_s: float = float("-inf")
     valid_for_s: float = 0.0
     reading: Reading | None = None
     doubt: Doubt = field(default_factory=Doubt)
+    over_since_s: dict[Line, float] = field(default_factory=dict)
 
     def hear(self, reading: Reading, now_s: float) -> bool:
         """Take in a sample; False when it is old, repeated or lacks a line that must be guarded."""
@@ -33,13 +35,19 @@ class Metered:
             return False
         self.heard_s, self.valid_for_s, self.reading = at_s, reading.valid_for_s, reading
         self.house.note(min(at_s, now_s), load, reading.interval_s)
+        over = [line for line in LINES if load[line.place] > self.limit_a]
+        self.over_since_s = {line: self.over_since_s.get(line, now_s) for line in over}
         return True
 
-    def is_doubted(self, limit_a: float, cars: Sequence[Phases], now_s: float) -> bool:
+    def outlasted(self, now_s: float) -> Sequence[Line]:
+        """The lines that have been over their limit for longer than a cut takes to show."""
+        return [line for line, since_s in self.over_since_s.items() if now_s - since_s >= LASTS_S]
+
+    def is_doubted(self, cars: Sequence[Phases], now_s: float) -> bool:
         """Whether the chargers below must stand still; `cars` is what each takes by the policy (A per line)."""
         if self.reading is None or self.house.load is None:
             return False
-        return self.doubt.look(self.house.load, limit_a, cars, self.reading.interval_s, now_s)
+        return self.doubt.look(self.house.load, self.limit_a, cars, self.reading.interval_s, now_s)
 
     def is_fresh(self, now_s: float) -> bool:
         """Whether the newest sample still counts."""

@@ -57,11 +57,16 @@ def bounds(policy: Policy, tree: tuple[Node, ...], used: Mapping[str, tuple[Line
         together: dict[tuple[str, ...], dict[int, str]] = {}
         for line in policy.connection.lines:
             users = tuple([charger_id for charger_id in node.chargers if line in used[charger_id]])
-            together.setdefault(users, {})[line.place] = f"{node.id}-{line.lower()}"
+            together.setdefault(users, {})[line.place] = code_of(node.id, line)
         found += [
             Bound(node.id, codes, node.limit_a, dict.fromkeys(users, 1.0)) for users, codes in together.items() if users
         ]
     return tuple(found)
+
+
+def code_of(node_id: str, line: Line) -> str:
+    """What the limit of a node's line is called in allocations."""
+    return f"{node_id}-{line.lower()}"
 
 
 def loads(policy: Policy, charger_id: str, drawn: Phases) -> Phases:

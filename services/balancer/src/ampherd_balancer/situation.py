@@ -19,7 +19,8 @@ class Situation(NamedTuple):
     Chargers that are `commanded` obey grants, those `wanting` want current too; `stuck_a` is what each commanded one
     takes above its grants (A). Those `doubted` stand still for a look: their wiring may not agree with the meter.
     `rests` is each node's load beside the current that grants can change; `overloaded` nodes are so far above their
-    limit that every charger below them stops. `caps` are limits that no wire sets: in watts, with watts per ampere as
+    limit that every charger below them stops; `outlasted` are the codes of the wires that stay over their limit though
+    a cut should have shown by now. `caps` are limits that no wire sets: in watts, with watts per ampere as
     weights; they join those of the wires for cuts, targets and raises, with a room for each.
     """
 
@@ -28,6 +29,7 @@ class Situation(NamedTuple):
     stale_nodes: frozenset[str]
     doubted: frozenset[str]
     overloaded: Sequence[Node]
+    outlasted: frozenset[str]
     commanded: frozenset[str]
     wanting: frozenset[str]
     stuck_a: Mapping[str, float]
