@@ -54,6 +54,7 @@ class Reign:
     confirmed: set[str] = field(default_factory=set)
     newest: dict[str, Stamp] = field(default_factory=dict)
     heard_s: dict[str, float] = field(default_factory=dict)
+    spoke_s: dict[str, float] = field(default_factory=dict)
     links: dict[str, LinkHealth] = field(default_factory=dict)
     told_a: dict[str, float] = field(default_factory=dict)
     said_a: dict[str, float] = field(default_factory=dict)
@@ -108,8 +109,8 @@ class LeaderPromises:
             if at_s == said_s:
                 reign.house_a, reign.load_a, reign.unused_a = house_a, load_a, unused_a
 
-    def state_came(self, state: ChargerState, to: str, now_s: float) -> None:
-        """A state has reached a balancer's socket."""
+    def state_came(self, state: ChargerState, to: str, said_s: float, now_s: float) -> None:
+        """A state, said then, has reached a balancer's socket."""
         reign = self._reign(to, now_s)
         if reign is None:
             return
@@ -117,7 +118,7 @@ class LeaderPromises:
         if newest is not None and newest.session == state.stamp.session and newest.at_s >= state.stamp.at_s:
             return
         reign.newest[state.charger] = state.stamp
-        reign.heard_s[state.charger] = now_s
+        reign.heard_s[state.charger], reign.spoke_s[state.charger] = now_s, said_s
         reign.links[state.charger] = state.link
         reign.said_a[state.charger] = state.offer_a or 0.0
         if state.applied is not None and state.applied.epoch == reign.epoch:
@@ -179,18 +180,21 @@ class LeaderPromises:
                 self._complain(8, f"{name} starts again after {rested_s:.1f} s")
 
     def _check_fence(self, reign: Reign, grant: Grant, now_s: float) -> None:
-        """Nothing is raised before a fresh reading, and before every wallbox that is heard has confirmed the epoch."""
+        """Nothing is raised before a fresh reading, and before every wallbox that is heard has confirmed the epoch.
+
+        What comes late was said long ago: who is heard of by that alone may be silent by now.
+        """
         if not reign.has_reading:
             self._complain(7, f"epoch {reign.epoch} raises {grant.charger} to {grant.offer_a:g} A without a reading")
         reigned_s = now_s - reign.began_s
         if reigned_s >= FENCE_PATIENCE_S - SEEN_LATE_S:
             return
-        heard_since_s = now_s - SILENT_AFTER_S + self._ledger.step_s
+        since_s = now_s - SILENT_AFTER_S + self._ledger.step_s
         missing = [
             name
             for name in self._ledger.entries
             if name not in reign.confirmed
-            and reign.heard_s.get(name, float("-inf")) >= heard_since_s
+            and reign.spoke_s.get(name, float("-inf")) >= since_s
             and reign.links.get(name) is LinkHealth.OK
         ]
         is_too_soon = reigned_s < SILENT_AFTER_S and len(reign.confirmed) < len(self._ledger.entries)

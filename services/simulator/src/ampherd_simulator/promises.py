@@ -37,7 +37,7 @@ class Promises:
     def delivered(self, message: Mail, to: str, said_s: float, now_s: float) -> None:
         """A message, said then, has reached a process's socket."""
         if isinstance(message, ChargerState):
-            self._leaders.state_came(message, to, now_s)
+            self._leaders.state_came(message, to, said_s, now_s)
         elif isinstance(message, Reading):
             self._leaders.reading_came(to, said_s, now_s)
         elif message.charger == to:
