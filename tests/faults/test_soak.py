@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from ampherd_simulator.faults import Kind
-from ampherd_simulator.invent import ON_SWITCHES, invent
+from ampherd_simulator.invent import ON_SWITCHES, invent, thinned
 from ampherd_simulator.invent_sun import invent_sunny
 from ampherd_simulator.layers import Layer
 from ampherd_simulator.soak import live
@@ -58,3 +58,13 @@ def test_what_the_clock_on_the_wall_says_changes_nothing() -> None:
 
 def _jumps(story: Story) -> bool:
     return any(fault.kind is Kind.WALL_CLOCK_JUMPED for fault in story.faults)
+
+
+def test_fewer_faults_an_hour_are_some_of_the_same() -> None:
+    whole = [invent(SEED + place) for place in range(300)]
+    fewer = [thinned(story, 8) for story in whole]
+    for few, story in zip(fewer, whole, strict=True):
+        assert few.home == story.home
+        assert set(few.faults) <= set(story.faults)
+    hours = sum(story.until_s for story in fewer) / 3_600
+    assert sum(len(story.faults) for story in fewer) / hours == pytest.approx(8, abs=2)

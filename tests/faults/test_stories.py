@@ -446,6 +446,62 @@ STORIES = {
         until_s=212,
         seed=801170,
     ),
+    "a leader that takes for silent whom it hears only by what comes late": Story(
+        home=Home(
+            places=(
+                Place("a", max_a=10, failsafe_a=32, car_phases=2, car_max_a=10, car_ramp_a_s=1, arrives_s=25),
+                Place("b", max_a=10, car_phases=1, car_lag_s=5),
+            ),
+            margin_a=0.5,
+            meter=P1Kind.DSMR_4,
+            house_a=(4, 1.8, 6.1),
+            power_factor=0.95,
+            hold_s=0,
+        ),
+        faults=(
+            Fault(Kind.HOST_RESTARTED, 64.66, 30),
+            Fault(Kind.HOST_SUSPENDED, 115.26, 45),
+            Fault(Kind.MESSAGES_LATE, 141.59, 84, "balancer-1", 20),
+        ),
+        until_s=174,
+        step_s=0.25,
+        seed=820250,
+    ),
+    "a lease that lapses while the wallbox ignores what it is told": Story(
+        home=Home(
+            places=(
+                Place("b", lines=L1, min_a=8, failsafe_a=32, priority=1, car_phases=1, car_ramp_a_s=1, arrives_s=35),
+            ),
+            rating_a=16,
+            margin_a=0.5,
+            house_a=(0.7, 2.5, 1.1),
+            lease_s=5,
+        ),
+        faults=(Fault(Kind.WRITES_IGNORED, 43.68, 31, "b"), Fault(Kind.CUT_OFF, 65.92, 40, "b")),
+        until_s=79.5,
+        step_s=0.25,
+        seed=827753,
+    ),
+    "a deaf wallbox, whose car was asked again and again while another could have made room": Story(
+        home=Home(
+            places=(
+                Place("a", lines=L1, max_a=10, failsafe_a=32, car_max_a=10, car_ramp_a_s=30, arrives_s=3),
+                Place("b", lines=L1, min_a=8, priority=1, car_phases=2, car_max_a=32, arrives_s=17),
+            ),
+            margin_a=0.5,
+            phases=1,
+            meter=P1Kind.BELGIAN,
+            house_a=(0.4, 0, 0),
+            loads=(Step(Line.L1, 4.9, 132, 200),),
+            power_factor=0.85,
+            lease_s=5,
+            hold_s=0,
+        ),
+        faults=(Fault(Kind.WRITES_IGNORED, 87, 76, "b"),),
+        until_s=153,
+        step_s=0.25,
+        seed=828290,
+    ),
 }
 
 

@@ -119,14 +119,17 @@ def _unraised_a(desk: Desk, offer_a: float) -> float:
 
 
 def _runner(desk: Desk, kept_a: float, now_s: float) -> Car:
+    """A car as the cut sees it. Behind a deaf wallbox it does not give way: all others must, and at once."""
+    is_deaf = desk.is_charging and desk.is_deaf(now_s)
     return Car(
         id=desk.id,
-        min_a=min(desk.min_a, kept_a),
+        min_a=kept_a if is_deaf else min(desk.min_a, kept_a),
         max_a=kept_a,
         priority=desk.precedence,
-        is_pinned=desk.is_pinned(now_s),
+        rank=-1 if is_deaf else 0,
+        is_pinned=is_deaf or desk.is_pinned(now_s),
         is_standby=not desk.is_charging,
-        is_idle=desk.is_idle(now_s),
+        is_idle=not is_deaf and desk.is_idle(now_s),
     )
 
 

@@ -261,6 +261,16 @@ class Desk:
         offered_above_a = confirmed_a - due_a if confirmed_a >= due_a + self.step_a else 0.0
         return max(drawn_above_a, offered_above_a)
 
+    def is_deaf(self, now_s: float) -> bool:
+        """Whether its wallbox goes on offering more than any grant that it may still be following.
+
+        One that has yet to take an order is slow, and one that just went up by itself is about to be told.
+        """
+        is_slow = self.state is not None and self.state.pending_a is not None
+        if is_slow or self.book.unraised_s(now_s) <= self.policy.timings.car_lag_s:
+            return False
+        return (self.book.confirmed_a or 0.0) >= self._due_a(now_s) + self.step_a
+
     def is_settled(self) -> bool:
         """Whether the wallbox confirmed the newest grant, and no other is under way."""
         return self.book.is_settled(self.granted_a, self.step_a)

@@ -21,6 +21,9 @@ LEASE_SLACK_S: Final = 1.0
 GRACE_S: Final = 3.0
 """A fresh agent leaves its wallbox alone so long."""
 
+BACK_S: Final = 6.0
+"""A wallbox that ignored its orders is told again every five seconds: so long after it listens, it obeys."""
+
 LONGEST_FREEZE_S: Final = 30.0
 FORGET_ORDER_S: Final = 60.0
 SLOW_PATIENCE_S: Final = 10.0
@@ -78,7 +81,7 @@ class AgentPromises:
         ends_s = agent.born_s + GRACE_S
         if entry.lease_session == agent.session:
             ends_s = max(ends_s, entry.lease_ends_s)
-        is_able = not agent.is_frozen(now_s) and not self._ledger.has_recent(HIDING, 4.0, agent.id)
+        is_able = not agent.is_frozen(now_s) and not self._ledger.has_recent(HIDING, BACK_S, agent.id)
         if clock_s <= ends_s + LEASE_SLACK_S or not is_able:
             record.lapsed_for_s = 0.0
             return

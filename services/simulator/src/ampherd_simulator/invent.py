@@ -74,6 +74,9 @@ AMOUNTS: Final[Mapping[Kind, Sequence[float]]] = {
 }
 """What `amount` may be."""
 
+FAULTS_AN_HOUR: Final = 30.0
+"""What `invent` comes to: each story has one to nine in its few minutes."""
+
 
 def invent(seed: int) -> Story:
     """A story that a policy check lets live."""
@@ -89,6 +92,13 @@ def invent(seed: int) -> Story:
     faults = tuple(_fault(chance, home, until_s) for _ in range(chance.choice((1, 2, 4, 6, 9))))
     step_s = chance.choice((1.0,) * 28 + (0.5, 0.25))
     return Story(_odd(home, seed), tuple(sorted(faults, key=lambda fault: fault.at_s)), until_s, step_s, seed)
+
+
+def thinned(story: Story, faults_an_hour: float) -> Story:
+    """The same home and house with about so many faults, and none that it had not."""
+    chance = random.Random(f"thinned {story.seed}")  # noqa: S311 - repeatable stories, no secret
+    share = faults_an_hour / FAULTS_AN_HOUR
+    return replace(story, faults=tuple(fault for fault in story.faults if chance.random() < share))
 
 
 def _home(chance: random.Random) -> Home:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from ampherd_simulator.faults import Kind
-from ampherd_simulator.invent import invent
+from ampherd_simulator.invent import FAULTS_AN_HOUR, invent, thinned
 from ampherd_simulator.layers import Layer, Tally
 from ampherd_simulator.promises import Violation
 from ampherd_simulator.shrink import breaks, shrink
@@ -65,11 +65,11 @@ class Figures:
             self.tallies[layer].merge(tally)
 
 
-def live(first_seed: int, stories: int) -> Figures:
+def live(first_seed: int, stories: int, faults_an_hour: float = FAULTS_AN_HOUR) -> Figures:
     """Live through so many stories."""
     figures = Figures()
     for seed in range(first_seed, first_seed + stories):
-        verdict = try_story(invent(seed))
+        verdict = try_story(thinned(invent(seed), faults_an_hour))
         broken = [(seed, violation) for violation in verdict.broken]
         figures.merge(Figures(1, verdict.hours, verdict.charged_wh, verdict.faults, verdict.tallies, broken))
     return figures
@@ -113,7 +113,7 @@ def main() -> None:
     arguments = _parser().parse_args()
     figures, began_s = Figures(), time.monotonic()
     reported_s = began_s
-    for batch in _batches(arguments.seed, arguments.jobs, arguments.minutes, arguments.hours):
+    for batch in _batches(arguments):
         figures.merge(batch)
         if time.monotonic() - reported_s > REPORT_EVERY_S:
             reported_s = time.monotonic()
@@ -121,35 +121,36 @@ def main() -> None:
     report = describe(figures, arguments.seed, time.monotonic() - began_s)
     _write(arguments.report, report)
     print(report)
-    _explain(figures, arguments.stories)
+    _explain(figures, arguments.stories, arguments.faults)
     sys.exit(EXIT_BROKEN if figures.broken else 0)
 
 
-def _batches(seed: int, jobs: int, minutes: float | None, hours: float) -> Iterator[Figures]:
+def _batches(arguments: argparse.Namespace) -> Iterator[Figures]:
     """Batch by batch as they end, until the time is over or the hours are lived."""
+    minutes, jobs = arguments.minutes, arguments.jobs
     ends_s = time.monotonic() + minutes * 60 if minutes is not None else float("inf")
     lived_h = 0.0
     with ProcessPoolExecutor(jobs) as pool:
-        seeds = count(seed, BATCH)
-        running: set[Future[Figures]] = {pool.submit(live, next(seeds), BATCH) for _ in range(jobs)}
+        seeds = count(arguments.seed, BATCH)
+        running: set[Future[Figures]] = {pool.submit(live, next(seeds), BATCH, arguments.faults) for _ in range(jobs)}
         while running:
             done, running = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
                 figures = future.result()
                 lived_h += figures.hours
-                if time.monotonic() < ends_s and (minutes is not None or lived_h < hours):
-                    running.add(pool.submit(live, next(seeds), BATCH))
+                if time.monotonic() < ends_s and (minutes is not None or lived_h < arguments.hours):
+                    running.add(pool.submit(live, next(seeds), BATCH, arguments.faults))
                 yield figures
 
 
-def _explain(figures: Figures, stories: int) -> None:
+def _explain(figures: Figures, stories: int, faults_an_hour: float) -> None:
     """The first stories of each broken promise, shrunk."""
     told: Counter[int] = Counter()
     for seed, violation in figures.broken:
         if told[violation.promise] >= stories:
             continue
         told[violation.promise] += 1
-        story = shrink(invent(seed), breaks(violation.promise))
+        story = shrink(thinned(invent(seed), faults_an_hour), breaks(violation.promise))
         print(
             f"## Promise {violation.promise}, seed {seed}: {violation.text}\n\n{story.tell()}\n\n{story.as_python()}\n"
         )
@@ -173,6 +174,9 @@ def _parser() -> argparse.ArgumentParser:
     amount.add_argument("--minutes", type=float, help="stop after so many minutes")
     amount.add_argument("--hours", type=float, default=100.0, help="stop after so many simulated site-hours")
     parser.add_argument("--seed", type=int, default=1, help="the first story's seed; each next one is one more")
+    parser.add_argument(
+        "--faults", type=float, default=FAULTS_AN_HOUR, help=f"faults an hour, {FAULTS_AN_HOUR:g} at most"
+    )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes at once")
     parser.add_argument("--report", type=Path, help="write the figures here, too, as they come")
     parser.add_argument("--stories", type=int, default=1, help="how many failures of each promise to shrink and tell")
