@@ -124,10 +124,6 @@ class Book:
         held_a = self._release.held_a if self._release is not None and is_following else 0.0
         return self.drawn_a if self.drawn_a > max(self.confirmed_a, held_a) + NOISE_A else 0.0
 
-    def unraised_s(self, now_s: float) -> float:
-        """How long the wallbox has not been seen to go up, s."""
-        return now_s - self._raised_s
-
     def is_settled(self, offer_a: float, step_a: float) -> bool:
         """Whether the wallbox confirmed `offer_a` to its own step, the car keeps to it, and no higher grant is open."""
         if self.confirmed_a is None or abs(self.confirmed_a - offer_a) >= step_a + 1e-6:

@@ -25,6 +25,9 @@ from ampherd_balancer.transition import ceil_to, floor_to
 _CHARGING: Final = frozenset([state for state in IecState if state.is_charging])
 _CONNECTED: Final = frozenset([state for state in IecState if state.is_connected])
 
+SLOW_S: Final = 10.0
+"""A wallbox that takes orders only in the pauses of its bus has taken one by then."""
+
 TRACE_S: Final = 30.0
 """How long drawn currents are remembered: longer than any meter's period and any car's lag together."""
 
@@ -56,6 +59,7 @@ class Desk:
         self.started_s: float | None = None
         self._stopped_s = self._spared_until_s = float("-inf")
         self._had_to_stop = False
+        self._unheeded_since_s: float | None = None
         charger, timings = self.charger, policy.timings
         most_a = max(charger.max_a, charger.failsafe_a or 0.0, charger.fallback_a)
         self.book = Book(fallback_a=charger.fallback_a, most_a=most_a, car_lag_s=timings.car_lag_s)
@@ -170,7 +174,9 @@ class Desk:
         if self.phases.heard(state.phases, now_s):
             self.appetite.rewired()
             self._is_phase_doubted = False
+        before_a = self.book.confirmed_a
         self.book.heard(state, max(drawn) if drawn is not None else None, now_s)
+        self._note_heed(before_a, now_s)
         if state.iec_state is not None and state.offer_a is not None and state.link is LinkHealth.OK:
             is_on_one_phase = self.charger.switches_phases and state.phases != 3
             self.appetite.heard(state.iec_state, state.offer_a, drawn, now_s, is_on_one_phase=is_on_one_phase)
@@ -262,14 +268,12 @@ class Desk:
         return max(drawn_above_a, offered_above_a)
 
     def is_deaf(self, now_s: float) -> bool:
-        """Whether its wallbox goes on offering more than any grant that it may still be following.
-
-        One that has yet to take an order is slow, and one that just went up by itself is about to be told.
-        """
-        is_slow = self.state is not None and self.state.pending_a is not None
-        if is_slow or self.book.unraised_s(now_s) <= self.policy.timings.car_lag_s:
+        """Whether its wallbox has for too long offered more than it was granted, without coming down at all."""
+        if self._unheeded_since_s is None:
             return False
-        return (self.book.confirmed_a or 0.0) >= self._due_a(now_s) + self.step_a
+        is_slow = self.state is not None and self.state.pending_a is not None
+        patience_s = SLOW_S if is_slow else self.policy.timings.car_lag_s
+        return now_s - self._unheeded_since_s >= patience_s
 
     def is_settled(self) -> bool:
         """Whether the wallbox confirmed the newest grant, and no other is under way."""
@@ -340,6 +344,16 @@ class Desk:
             self._stopped_s, self._had_to_stop = now_s, True
         self._former.append((now_s, self.granted_a))
         self.granted_a, self.changed_s = offer_a, now_s
+
+    def _note_heed(self, before_a: float | None, now_s: float) -> None:
+        """Since when the wallbox has offered more than it was granted: since the grant, or since it moved by itself."""
+        confirmed_a = self.book.confirmed_a or 0.0
+        if confirmed_a < self.granted_a + self.step_a:
+            self._unheeded_since_s = None
+        elif confirmed_a != before_a:
+            self._unheeded_since_s = now_s
+        elif self._unheeded_since_s is None:
+            self._unheeded_since_s = self.changed_s
 
     def _due_a(self, now_s: float) -> float:
         """The highest grant of the last seconds: what was lowered since counts as done until a car's lag is over."""

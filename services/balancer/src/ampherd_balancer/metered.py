@@ -15,7 +15,10 @@ from ampherd_balancer.hearing import Sender
 
 @dataclass(slots=True)
 class Metered:
-    """The lines that the node must guard, its house, whether its meter is fresh, and whether its wiring is in doubt."""
+    """The lines that the node must guard and their limit (A), its house, and whether its meter is fresh.
+
+    `over_since_s` tells since when each line above its limit has been so without a break; `doubt` is of the wiring.
+    """
 
     lines: tuple[Line, ...]
     limit_a: float
