@@ -92,6 +92,10 @@ that got least. The *perfect foresight* row is a linear program over minutes tha
 controller. Where energy alone counts its cars take nothing or at least their minimum, wallboxes signal whole amps, and
 each car takes its 0.3 A less than it is offered; it knows the house second by second, needs no margin and no meter, and
 a lag costs it nothing. Of sun, caps and costs it leaves the minimum current of 6 A aside.
+
+Who plans knows the house by the same hours of two weeks before, as its own meter told them, and not the night to come.
+*The optimum by its forecast* is the least that its planner found for all cars when the last of them had come, with what
+had been paid until then.
 """
 
 
@@ -134,6 +138,7 @@ def _section(contest: Contest) -> Iterator[str]:
         yield _row([entry.name, *(column.read(entry.account) for column in columns)])
     yield _row(["*perfect foresight*", *_best(contest, columns)])
     yield ""
+    yield from _foreseen(contest)
     yield from _said(contest)
 
 
@@ -150,6 +155,16 @@ def _best(contest: Contest, columns: Sequence[Column]) -> Iterator[str]:
     }
     for column in columns:
         yield known.get(column.title, "")
+
+
+def _foreseen(contest: Contest) -> Iterator[str]:
+    """What was paid against the least by the forecast of whoever planned."""
+    for entry in contest.entries:
+        paid_eur, foreseen_eur = entry.account.charging_cost, entry.foreseen_eur
+        if paid_eur is not None and foreseen_eur:
+            more = f"{100 * (paid_eur / foreseen_eur - 1):+.1f} %"
+            yield f"By the forecast of {entry.name} the optimum was {foreseen_eur:.2f} EUR: it paid {more}."
+            yield ""
 
 
 def _said(contest: Contest) -> Iterator[str]:

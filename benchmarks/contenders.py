@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from ampherd_balancer.core import Balancer
 from ampherd_core.messages import Mode
 from ampherd_simulator.mind import MindMaker
 
+from benchmarks.case import Case
 from benchmarks.rivals.edgetech import Edgetech
 from benchmarks.rivals.equal_split import EqualSplit
 from benchmarks.rivals.evcc import Evcc
+from benchmarks.rivals.evcc_plan import EvccPlan
 from benchmarks.rivals.openevse import Eco, Shaper
 from benchmarks.rivals.openwb import OpenWb
 from benchmarks.rivals.seen import Lone, Loners, Rival, Site
 from benchmarks.rivals.smartevse import SmartEvse
 from benchmarks.rivals.warp import Warp
 from benchmarks.seat import RivalMaker, Seat
+from benchmarks.user import rates, wishes
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +38,12 @@ class Contender:
     has_plans: bool = False
     solar: Mapping[str, float] = field(default_factory=dict)
 
-    def mind(self, most_w: float | None) -> MindMaker:
-        """What sits in the balancer's place, told of a cap on the connection's power if there is one."""
-        return Balancer if self.rival is None else Seat(self.rival, most_w)
+    def mind(self, case: Case) -> MindMaker:
+        """What sits in the balancer's place, told of what its installer and its user know of the case."""
+        if self.rival is None:
+            return Balancer
+        told = Seat(self.rival, case.most_w)
+        return replace(told, rates=rates(case), wishes=tuple(wishes(case))) if self.has_plans else told
 
 
 def _each(make: Callable[[Site], Lone]) -> RivalMaker:
@@ -73,6 +79,7 @@ FAST: Final[Sequence[Contender]] = (
 COST: Final[Sequence[Contender]] = (
     Contender("Ampherd", None, has_plans=True),
     Contender("Ampherd without plans", None),
+    Contender("evcc plan", _one(EvccPlan), Mode.SOLAR, has_plans=True),
     *FAST[1:],
 )
 

@@ -20,11 +20,15 @@ _TAKE_PART: Final = {Kind.SURPLUS: SOLAR, Kind.COST: COST}
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A contender's day, and what it said of plans that cannot be met."""
+    """A contender's day, what it said of plans that cannot be met, and what it would pay by its own forecast, EUR.
+
+    That was the least by its planner when it knew of all plans; None without plans, or where one could not be met.
+    """
 
     name: str
     account: Account
     said: tuple[Said, ...] = ()
+    foreseen_eur: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +49,23 @@ def contenders(case: Case) -> tuple[Contender, ...]:
 def play(case: Case, name: str, lasts_s: float) -> Entry:
     """The day of the contender of that name, in steps of a second."""
     contender = next(each for each in contenders(case) if each.name == name)
-    world = World(case.policy(contender.mode, contender.solar), case.scenario, make_mind=contender.mind(case.most_w))
+    world = World(case.policy(contender.mode, contender.solar), case.scenario, make_mind=contender.mind(case))
     keeper = Bookkeeper(world, case.tariff)
-    user = PlanningUser(case, world) if contender.has_plans else None
+    user = PlanningUser(case, world) if contender.has_plans and contender.rival is None else None
+
+    foreseen_eur: float | None = None
 
     def watch(now: World) -> None:
+        nonlocal foreseen_eur
+        keeper.watch(now)
         if user is not None:
             user.watch(now)
-        keeper.watch(now)
+            if foreseen_eur is None and user.planned_eur is not None:
+                foreseen_eur = user.planned_eur + (keeper.account().charging_cost or 0.0)
 
     world.run(lasts_s, watch=watch)
-    return Entry(contender.name, keeper.account(), tuple(user.said) if user is not None else ())
+    said = tuple(user.said) if user is not None else ()
+    return Entry(contender.name, keeper.account(), said, foreseen_eur)
 
 
 def best(case: Case, lasts_s: float) -> Plan:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -10,7 +10,8 @@ from ampherd_core.messages import ChargerState, Grant, GrantId, Reading
 from ampherd_core.phases import ZERO, Phases
 from ampherd_core.policy import Charger, Policy
 
-from benchmarks.rivals.seen import Rival, Seen, SeenCharger, Site
+from benchmarks.rivals.seen import Goal, Rate, Rival, Seen, SeenCharger, Site
+from benchmarks.user import Wish
 
 RivalMaker: TypeAlias = Callable[[Site, tuple[str, ...]], Rival]
 """Makes a rival for a site and the ids of its chargers."""
@@ -26,25 +27,31 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """A maker of minds for a world; `most_w` is a cap on the connection's power that the rival is told."""
+    """A maker of minds for a world: what the rival is told beside the policy.
+
+    `most_w` is a cap on the connection's power; `rates` and `wishes` are what the user of one that plans has and says.
+    """
 
     make: RivalMaker
     most_w: float | None = None
+    rates: Sequence[Rate] = ()
+    wishes: Sequence[Wish] = ()
 
     def __call__(self, policy: Policy, *, epoch: int, now_s: float) -> Seated:
-        """A fresh rival under this policy."""
-        del now_s
+        """A fresh rival under this policy; the day begins at `now_s`."""
         connection = policy.connection
-        site = Site(connection.rating_a, connection.phases, connection.voltage_v, self.most_w)
-        return Seated(self.make(site, tuple(policy.chargers)), policy, epoch)
+        site = Site(connection.rating_a, connection.phases, connection.voltage_v, self.most_w, self.rates)
+        return Seated(self.make(site, tuple(policy.chargers)), policy, epoch, self.wishes, now_s)
 
 
 class Seated:
     """A rival on the balancer's seat; the agents and their safety stay as they are."""
 
-    def __init__(self, rival: Rival, policy: Policy, epoch: int) -> None:
+    def __init__(self, rival: Rival, policy: Policy, epoch: int, wishes: Sequence[Wish], began_s: float) -> None:
         self._rival = rival
         self._policy = policy
+        self._wishes = wishes
+        self._began_s = began_s
         self._id = GrantId(epoch=epoch, seq=0)
         self._states: dict[str, ChargerState] = {}
         self._read: tuple[Reading, float] | None = None
@@ -57,7 +64,7 @@ class Seated:
     def hear_reading(self, reading: Reading, now_s: float) -> bool:
         """The grid meter is all that a rival reads."""
         if reading.meter == self._policy.grid_meter:
-            self._read = reading, now_s
+            self._read = reading, now_s - self._began_s
         return True
 
     def hear_state(self, state: ChargerState, now_s: float) -> bool:
@@ -74,16 +81,22 @@ class Seated:
         if self._read is None or set(self._states) != set(self._policy.chargers):
             return Answer(())
         reading, read_s = self._read
+        at_s = now_s - self._began_s
         seen = Seen(
             read_s=read_s,
             grid_a=_currents(reading),
             grid_w=reading.power_w or 0.0,
             chargers=tuple(
-                _seen(charger_id, charger, self._states[charger_id])
+                _seen(charger_id, charger, self._states[charger_id], self._goal(charger_id, at_s))
                 for charger_id, charger in self._policy.chargers.items()
             ),
         )
-        return Answer(self._grants(self._rival.decide(seen, now_s)))
+        return Answer(self._grants(self._rival.decide(seen, at_s)))
+
+    def _goal(self, charger_id: str, at_s: float) -> Goal | None:
+        """What the user wants of that charger now."""
+        own = (wish for wish in self._wishes if wish.charger == charger_id)
+        return next((wish.goal for wish in own if wish.at_s <= at_s < wish.goal.by_s), None)
 
     def _grants(self, offers: Mapping[str, float]) -> tuple[Grant, ...]:
         grants = []
@@ -102,7 +115,7 @@ class Seated:
         return tuple(grants)
 
 
-def _seen(charger_id: str, charger: Charger, state: ChargerState) -> SeenCharger:
+def _seen(charger_id: str, charger: Charger, state: ChargerState, goal: Goal | None) -> SeenCharger:
     iec_state = state.iec_state
     return SeenCharger(
         id=charger_id,
@@ -114,6 +127,7 @@ def _seen(charger_id: str, charger: Charger, state: ChargerState) -> SeenCharger
         is_charging=iec_state is not None and iec_state.is_charging,
         offer_a=state.offer_a or 0.0,
         drawn_a=state.drawn_a or ZERO,
+        goal=goal,
     )
 
 

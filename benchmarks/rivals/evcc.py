@@ -24,7 +24,8 @@ SLOW_A: Final = 2.0
 METER_TIMEOUT_S: Final = 60.0
 """After this a circuit without meter values counts as loaded without end."""
 
-_ELAPSED_S: Final = float("-inf")
+ELAPSED_S: Final = float("-inf")
+"""A delay that is over from its beginning."""
 
 
 @dataclass(slots=True)
@@ -66,7 +67,7 @@ class Evcc:
 
     def _update(self, point: Loadpoint, seen: Seen, charger: SeenCharger, now_s: float) -> None:
         if charger.is_connected and not point.was_connected:
-            point.since_s = _ELAPSED_S
+            point.since_s = ELAPSED_S
             point.measured_phases = None
         point.was_connected = charger.is_connected
         was_enabled = point.offer_a > 0

@@ -4,21 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ampherd_core.messages import Mode
 from ampherd_core.phases import LINES, ZERO, Line, Phases
 from ampherd_core.units import MIN_OFFER_A, NOMINAL_VOLTAGE_V
 
 
+class Rate(NamedTuple):
+    """What a kWh costs from one time to another, s since the beginning."""
+
+    start_s: float
+    end_s: float
+    price: float
+
+
+class Goal(NamedTuple):
+    """What a user wants of one charger: so much energy by a time, s since the beginning."""
+
+    energy_wh: float
+    by_s: float
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What an installer tells a controller: the fuse (A per phase), the phases, the voltage, a cap on power (W)."""
+    """What an installer tells a controller: the fuse (A per phase), the phases, the voltage, a cap on power (W).
+
+    Who is told of prices has them for the whole day, by the quarter-hour.
+    """
 
     limit_a: float = 25.0
     phases: int = 3
     voltage_v: float = NOMINAL_VOLTAGE_V
     most_w: float | None = None
+    rates: Sequence[Rate] = ()
 
     @property
     def lines(self) -> tuple[Line, ...]:
@@ -39,6 +58,7 @@ class SeenCharger:
     is_charging: bool = True
     offer_a: float = 0.0
     drawn_a: Phases = ZERO
+    goal: Goal | None = None
 
     @property
     def is_sunny(self) -> bool:
@@ -57,7 +77,10 @@ class Seen:
 
 
 class Rival(Protocol):
-    """A controller: called at least once a second, it answers with an offer (A) for every charger."""
+    """A controller: called at least once a second, it answers with an offer (A) for every charger.
+
+    All times are seconds since the beginning.
+    """
 
     def decide(self, seen: Seen, now_s: float) -> Mapping[str, float]:
         """0, or what the car may draw per phase, A."""

@@ -118,6 +118,20 @@ def test_with_plans_the_cheap_hour_is_used_and_what_cannot_be_is_told_at_once() 
     assert first.text in section(Contest(CHEAP_LATER, CHEAP_LATER.lasts_s, (planned,), bound))
 
 
+def test_whoever_plans_waits_for_the_cheap_hour_and_ours_pays_what_it_foresaw() -> None:
+    alone = {"chargers": {"long": CHEAP_LATER.scenario.chargers["long"]}}
+    case = replace(CHEAP_LATER, scenario=CHEAP_LATER.scenario.model_copy(update=alone))
+    ours, theirs = (play(case, name, case.lasts_s) for name in ("Ampherd", "evcc plan"))
+
+    for entry in (ours, theirs):
+        assert entry.account.plans_met == (1, 1), entry.name
+        assert entry.account.charging_cost == pytest.approx(0.6, rel=0.05), "6 kWh of 10 ct"
+    assert ours.account.charging_cost == pytest.approx(ours.foreseen_eur, rel=0.03)
+    assert "By the forecast of Ampherd the optimum was 0.60 EUR" in section(
+        Contest(case, case.lasts_s, (ours, theirs), best(case, case.lasts_s))
+    )
+
+
 def test_every_case_has_a_policy_that_fits_its_site() -> None:
     for case in cases():
         for contender in contenders(case):

@@ -118,6 +118,17 @@ def test_three_cars_share_the_cheap_hours_and_all_are_ready(policy: Policy) -> N
     assert site.events == []
 
 
+def test_what_wallboxes_of_whole_amps_cannot_signal_is_not_planned(policy: Policy) -> None:
+    half_an_amp = policy.connection.model_copy(update={"margin_a": 0.5})
+    site = night(policy.model_copy(update={"connection": half_an_amp}), guest=True)
+    for charger in ("garage", "carport-left", "carport-right"):
+        site.set(charger, energy_kwh=30, by="05:00")
+    site.until(0.1)
+    planned_a = [part.offer_a for state in site.states.values() for part in state.parts]
+    assert planned_a
+    assert [amps for amps in planned_a if amps % 1] == []
+
+
 def test_a_house_that_takes_more_than_usual_is_caught_up_with(policy: Policy) -> None:
     """The heat pump is on in the cheapest hours: what they do not give is charged right after."""
     heat = [StepPart(line=line, current_a=14, at_s=2 * HOUR_S, for_s=1.5 * HOUR_S) for line in policy.connection.lines]

@@ -43,6 +43,11 @@ def test_charges_in_the_cheapest_hours() -> None:
     assert outlook.cost == pytest.approx(22.08 * 0.11 - 0.08 * 0.12, abs=0.01)
 
 
+def test_a_last_quarter_that_costs_nothing_is_used() -> None:
+    orders = [order(kwh=1, hours=0.25)]
+    assert plan(orders, slots(orders, [0.0])).outlooks["left"].is_met
+
+
 def test_one_price_means_as_early_as_can_be() -> None:
     orders = [order(kwh=11.04, hours=8)]
     schedule = plan(orders, slots(orders, [0.3] * 8))

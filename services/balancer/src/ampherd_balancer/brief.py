@@ -14,6 +14,7 @@ from ampherd_core.plans import LONGEST_AHEAD_H, Plan
 from ampherd_core.policy import CONNECTION, Policy
 
 from ampherd_balancer.account import Account
+from ampherd_balancer.allocate import Limit
 from ampherd_balancer.core import Balancer
 from ampherd_balancer.desk import Desk
 from ampherd_balancer.foreseen import Foreseen
@@ -21,6 +22,7 @@ from ampherd_balancer.planner import MET_WITHIN_WH, Order, Schedule, Slot, cuts,
 from ampherd_balancer.power import watts_per_amp
 from ampherd_balancer.site import bounds
 from ampherd_balancer.tariff import Prices, price_at
+from ampherd_balancer.transition import floor_to
 from ampherd_balancer.usual import UsualLoads
 
 EARLY: Final = timedelta(minutes=10)
@@ -108,16 +110,23 @@ def write(core: Balancer, aims: Mapping[str, Aim], prices: Prices, usual: UsualL
     zone = ZoneInfo(core.policy.site.timezone)
     used = {desk.id: desk.lines_on(3) for desk in core.desks.values()}
     walls = bounds(core.policy, core.tree, used)
+    steps_a = {order.charger: core.desks[order.charger].step_a for order in orders}
     caps = Foreseen(core.policy.limits.windows, _peak_w(core), {order.charger: order.watts_per_amp for order in orders})
     slots = []
     for start, end in cuts(at, ahead):
         local = start.astimezone(zone)
         others = {node.id: usual.high(node.id, local) or _known(usual, node.id, node.reserve_a) for node in core.tree}
         house_w = sum(others[CONNECTION]) * core.policy.connection.voltage_v
-        limits = [bound.beside(others[bound.node_id]) for bound in walls]
+        limits = [_in_steps(bound.beside(others[bound.node_id]), steps_a) for bound in walls]
         limits += caps.limits(local, end.astimezone(zone), house_w)
         slots.append(Slot(start, end, price_at(core.policy.tariff, prices, local), limits))
     return Brief(at, key(core, aims, prices, at), aims, slots)
+
+
+def _in_steps(wall: Limit, steps_a: Mapping[str, float]) -> Limit:
+    """What offers in the steps of the wallboxes can make use of: whole amps leave the rest of one."""
+    step_a = min([steps_a[charger] for charger in wall.weights if charger in steps_a], default=0.0)
+    return wall._replace(room_a=floor_to(max(0.0, wall.room_a), step_a))
 
 
 def _peak_w(core: Balancer) -> float | None:

@@ -167,7 +167,7 @@ def _prices(slots: Sequence[Slot]) -> list[float]:
 
 def _penalties(orders: Sequence[Order], prices: Sequence[float]) -> Vector:
     """What going short costs: the more the higher the priority, then the sooner it is due."""
-    size = max(abs(price) for price in prices) * _DEAR
+    size = (max(abs(price) for price in prices) or 1.0) * _DEAR
     queue = sorted(range(len(orders)), key=lambda place: (-orders[place].priority, -orders[place].by.timestamp()))
     return tuple([size * (1 + 0.1 * queue.index(place)) for place in range(len(orders))])
 
