@@ -36,22 +36,22 @@ def bound(case: Case, policy: Policy, lasts_s: float) -> Plan:
     Where it is energy under the wires alone, cars take nothing or their minimum and wallboxes signal whole amps;
     elsewhere both are left aside.
     """
-    day, visits = _day(case, policy, lasts_s), list(_visits(case, lasts_s))
+    day, cars = _day(case, policy, lasts_s), list(visits(case, lasts_s))
     if case.kind is Kind.CONTENTION:
-        day = replace(day, spare_w=list(_takable_w(case, policy, visits, lasts_s)))
-    return _PLANS[case.kind](day, visits)
+        day = replace(day, spare_w=list(_takable_w(case, policy, cars, lasts_s)))
+    return _PLANS[case.kind](day, cars)
 
 
-def _takable_w(case: Case, policy: Policy, visits: Sequence[Visit], lasts_s: float) -> Iterator[float]:
+def _takable_w(case: Case, policy: Policy, cars: Sequence[Visit], lasts_s: float) -> Iterator[float]:
     """The most power that the cars can take of the room, second by second, as means of the slots."""
     scenario, rating_a = case.scenario, policy.connection.rating_a
     house = build_site(scenario, scenario.starts_at or DAWN).house
     under_a = {charger_id: part.car.under_a for charger_id, part in scenario.chargers.items()}
     for begins_s in range(0, int(lasts_s), SLOT_S):
         takers = [
-            Taker(visit.lines, visit.max_a, under_a[visit.id.rpartition("-")[0]])
-            for visit in visits
-            if visit.arrives_s <= begins_s < visit.leaves_s
+            Taker(car.lines, car.max_a, under_a[car.id.rpartition("-")[0]])
+            for car in cars
+            if car.arrives_s <= begins_s < car.leaves_s
         ]
         amps = 0.0
         for at_s in range(begins_s, begins_s + SLOT_S):
@@ -104,7 +104,8 @@ def _prices(case: Case, begins_at: datetime, lasts_s: float) -> list[float]:
     return [case.tariff.import_price(since_utc_s + at_s) / WH_PER_KWH for at_s in slots]
 
 
-def _visits(case: Case, lasts_s: float) -> Iterator[Visit]:
+def visits(case: Case, lasts_s: float) -> Iterator[Visit]:
+    """Who is there when, and what each wants."""
     for charger_id, part in case.scenario.chargers.items():
         lines = part.lines[: part.car.phases]
         for place, (arrives_s, leaves_s, wanted_wh) in enumerate(_stays(part.car)):

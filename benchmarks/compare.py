@@ -11,7 +11,7 @@ from typing import Final
 
 from benchmarks.case import Case
 from benchmarks.comparison import document, section
-from benchmarks.contest import Contest, Entry, best, contenders, play
+from benchmarks.contest import Contest, Entry, best, contenders, in_order, play
 from benchmarks.rivals.optimum import Plan
 from benchmarks.scenarios import cases, missing
 
@@ -35,22 +35,31 @@ def main() -> None:
 class _UnderWay:
     """A case whose contenders are playing, each in a process of the pool."""
 
-    def __init__(self, case: Case, lasts_s: float, entries: Sequence[Future[Entry]], plan: Future[Plan]) -> None:
+    def __init__(
+        self,
+        case: Case,
+        lasts_s: float,
+        entries: Sequence[Future[Entry]],
+        plan: Future[Plan],
+        ordered_wh: Future[float | None],
+    ) -> None:
         self._case = case
         self._lasts_s = lasts_s
         self._entries = entries
         self._plan = plan
+        self._ordered_wh = ordered_wh
 
     def result(self) -> Contest:
         """Waits for all of them."""
         entries = tuple(entry.result() for entry in self._entries)
-        return Contest(self._case, self._lasts_s, entries, self._plan.result())
+        return Contest(self._case, self._lasts_s, entries, self._plan.result(), self._ordered_wh.result())
 
 
 def _begun(pool: ProcessPoolExecutor, case: Case, *, is_quick: bool) -> _UnderWay:
     lasts_s = case.quick_s if is_quick else case.lasts_s
     entries = [pool.submit(play, case, contender.name, lasts_s) for contender in contenders(case)]
-    return _UnderWay(case, lasts_s, entries, pool.submit(best, case, lasts_s))
+    plan, ordered_wh = pool.submit(best, case, lasts_s), pool.submit(in_order, case, lasts_s)
+    return _UnderWay(case, lasts_s, entries, plan, ordered_wh)
 
 
 def _parser() -> argparse.ArgumentParser:

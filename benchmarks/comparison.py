@@ -93,6 +93,10 @@ controller. Where energy alone counts its cars take nothing or at least their mi
 each car takes its 0.3 A less than it is offered; it knows the house second by second, needs no margin and no meter, and
 a lag costs it nothing. Of sun, caps and costs it leaves the minimum current of 6 A aside.
 
+It does not care who gets the energy: of an ampere on a full line a three-phase car makes three times as much as a
+one-phase car. *The same order, foreseen* shares each second's room as Ampherd does, among equals, within its margin and
+by what its meter tells, but knows the house ahead: what Ampherd stays below it is the price of lags and of care.
+
 Who plans knows the house by the same hours of two weeks before, as its own meter told them, and not the night to come.
 *The optimum by its forecast* is the least that its planner found for all cars when the last of them had come, with what
 had been paid until then.
@@ -136,6 +140,9 @@ def _section(contest: Contest) -> Iterator[str]:
     yield _row(["---", *("---:" for _ in columns)])
     for entry in contest.entries:
         yield _row([entry.name, *(column.read(entry.account) for column in columns)])
+    if contest.ordered_wh is not None:
+        known = {_CHARGED.title: _kwh(contest.ordered_wh)}
+        yield _row(["*the same order, foreseen*", *(known.get(column.title, "") for column in columns)])
     yield _row(["*perfect foresight*", *_best(contest, columns)])
     yield ""
     yield from _foreseen(contest)
@@ -162,8 +169,9 @@ def _foreseen(contest: Contest) -> Iterator[str]:
     for entry in contest.entries:
         paid_eur, foreseen_eur = entry.account.charging_cost, entry.foreseen_eur
         if paid_eur is not None and foreseen_eur:
-            more = f"{100 * (paid_eur / foreseen_eur - 1):+.1f} %"
-            yield f"By the forecast of {entry.name} the optimum was {foreseen_eur:.2f} EUR: it paid {more}."
+            more = 100 * (paid_eur / foreseen_eur - 1)
+            paid = f"it paid {abs(more):.1f} % {'more' if more > 0 else 'less'}"
+            yield f"By the forecast of {entry.name} the optimum was {foreseen_eur:.2f} EUR: {paid}."
             yield ""
 
 

@@ -12,6 +12,7 @@ from ampherd_simulator.world import World
 from benchmarks.bound import bound
 from benchmarks.case import Case, Kind
 from benchmarks.contenders import COST, FAST, SOLAR, Contender
+from benchmarks.ordered import ordered_wh
 from benchmarks.rivals.optimum import Plan
 from benchmarks.user import PlanningUser, Said
 
@@ -33,12 +34,13 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Contest:
-    """A case as it was played: every contender's day, and the bound."""
+    """A case as it was played: every contender's day, and the bounds; `ordered_wh` where energy alone counts."""
 
     case: Case
     lasts_s: float
     entries: tuple[Entry, ...]
     best: Plan
+    ordered_wh: float | None = None
 
 
 def contenders(case: Case) -> tuple[Contender, ...]:
@@ -66,6 +68,11 @@ def play(case: Case, name: str, lasts_s: float) -> Entry:
     world.run(lasts_s, watch=watch)
     said = tuple(user.said) if user is not None else ()
     return Entry(contender.name, keeper.account(), said, foreseen_eur)
+
+
+def in_order(case: Case, lasts_s: float) -> float | None:
+    """What the site's order could have given with perfect foresight, Wh; None where more than energy counts."""
+    return ordered_wh(case, case.policy(contenders(case)[0].mode), lasts_s) if case.kind is Kind.CONTENTION else None
 
 
 def best(case: Case, lasts_s: float) -> Plan:

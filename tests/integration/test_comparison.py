@@ -11,7 +11,7 @@ from ampherd_simulator.scenario import Scenario
 from benchmarks.case import Case, Kind
 from benchmarks.comparison import COLUMNS, section
 from benchmarks.contenders import COST, FAST, SOLAR
-from benchmarks.contest import Contest, best, contenders, play
+from benchmarks.contest import Contest, best, contenders, in_order, play
 from benchmarks.prices import ListedPrices
 from benchmarks.scenarios import cases
 
@@ -81,6 +81,12 @@ def test_every_contender_charges_and_has_its_row(case: Case, rows: tuple[object,
         account = entry.account
         gained_wh = account.surplus_used_wh if case.kind is Kind.SURPLUS else account.charged_wh
         assert account.our_excess_as > 0 or gained_wh <= bound_wh + WH_SLACK, entry.name
+
+
+def test_the_same_order_with_foresight_shares_whole_amps_among_equals() -> None:
+    """Of 25 A the house takes 9, the margin half an ampere and the meter as much: 15 are left, 8 and 7 of them."""
+    assert in_order(CROWDED, LASTS_S) == pytest.approx((8 * 3 + 7) * 230 * LASTS_S / 3_600)
+    assert in_order(SUNNY, LASTS_S) is None
 
 
 def test_the_cap_is_a_cap_on_power_for_all_who_can_be_told() -> None:
