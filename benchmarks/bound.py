@@ -46,12 +46,9 @@ def _takable_w(case: Case, policy: Policy, cars: Sequence[Visit], lasts_s: float
     """The most power that the cars can take of the room, second by second, as means of the slots."""
     scenario, rating_a = case.scenario, policy.connection.rating_a
     house = build_site(scenario, scenario.starts_at or DAWN).house
-    under_a = {charger_id: part.car.under_a for charger_id, part in scenario.chargers.items()}
     for begins_s in range(0, int(lasts_s), SLOT_S):
         takers = [
-            Taker(car.lines, car.max_a, under_a[car.id.rpartition("-")[0]])
-            for car in cars
-            if car.arrives_s <= begins_s < car.leaves_s
+            Taker(car.lines, car.max_a, under_a(case, car)) for car in cars if car.arrives_s <= begins_s < car.leaves_s
         ]
         amps = 0.0
         for at_s in range(begins_s, begins_s + SLOT_S):
@@ -102,6 +99,11 @@ def _prices(case: Case, begins_at: datetime, lasts_s: float) -> list[float]:
     since_utc_s = begins_at.timestamp()
     slots = range(0, int(lasts_s), SLOT_S)
     return [case.tariff.import_price(since_utc_s + at_s) / WH_PER_KWH for at_s in slots]
+
+
+def under_a(case: Case, car: Visit) -> float:
+    """How much less than its offer it draws, A."""
+    return case.scenario.chargers[car.id.rpartition("-")[0]].car.under_a
 
 
 def visits(case: Case, lasts_s: float) -> Iterator[Visit]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from ampherd_balancer.core import Balancer
@@ -42,8 +42,9 @@ class Contender:
         """What sits in the balancer's place, told of what its installer and its user know of the case."""
         if self.rival is None:
             return Balancer
-        told = Seat(self.rival, case.most_w)
-        return replace(told, rates=rates(case), wishes=tuple(wishes(case))) if self.has_plans else told
+        if not self.has_plans:
+            return Seat(self.rival, case.most_w)
+        return Seat(self.rival, case.most_w, rates(case), tuple(wishes(case)))
 
 
 def _each(make: Callable[[Site], Lone]) -> RivalMaker:

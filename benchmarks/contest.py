@@ -54,7 +54,6 @@ def play(case: Case, name: str, lasts_s: float) -> Entry:
     world = World(case.policy(contender.mode, contender.solar), case.scenario, make_mind=contender.mind(case))
     keeper = Bookkeeper(world, case.tariff)
     user = PlanningUser(case, world) if contender.has_plans and contender.rival is None else None
-
     foreseen_eur: float | None = None
 
     def watch(now: World) -> None:

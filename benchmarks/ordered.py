@@ -23,7 +23,7 @@ from ampherd_simulator.p1 import P1Meter, Rounding
 from ampherd_simulator.scenario import P1Part
 from ampherd_simulator.world import DAWN
 
-from benchmarks.bound import visits
+from benchmarks.bound import under_a, visits
 from benchmarks.case import Case
 from benchmarks.rivals.optimum import Visit
 
@@ -36,14 +36,13 @@ def ordered_wh(case: Case, policy: Policy, lasts_s: float) -> float:
     house = build_site(scenario, scenario.starts_at or DAWN).house
     room_a = policy.connection.limit_a - _least_guard_a(scenario.p1 or P1Part())
     cars = list(visits(case, lasts_s))
-    under_a = {visit.id: scenario.chargers[visit.id.rpartition("-")[0]].car.under_a for visit in cars}
-    missing_wh = {visit.id: visit.wanted_wh for visit in cars}
+    missing_wh = {car.id: car.wanted_wh for car in cars}
     for at_s in range(int(lasts_s)):
         here = tuple([car for car in cars if car.arrives_s <= at_s < car.leaves_s and missing_wh[car.id] > 0])
         rooms = tuple([math.floor(room_a - amps) for amps in house.at(at_s)])
         turn = int(at_s // policy.timings.turn_s)
         for car, offer_a in zip(here, _offers(here, rooms, turn % max(1, len(here))), strict=True):
-            power_w = max(0.0, offer_a - under_a[car.id]) * len(car.lines) * scenario.voltage_v
+            power_w = max(0.0, offer_a - under_a(case, car)) * len(car.lines) * scenario.voltage_v
             missing_wh[car.id] = max(0.0, missing_wh[car.id] - power_w / SECONDS_PER_HOUR)
     return sum(car.wanted_wh - missing_wh[car.id] for car in cars)
 

@@ -38,20 +38,22 @@ class Seat:
     wishes: Sequence[Wish] = ()
 
     def __call__(self, policy: Policy, *, epoch: int, now_s: float) -> Seated:
-        """A fresh rival under this policy; the day begins at `now_s`."""
+        """A fresh rival under this policy; the day begins at `now_s` of its clock."""
         connection = policy.connection
-        site = Site(connection.rating_a, connection.phases, connection.voltage_v, self.most_w, self.rates)
-        return Seated(self.make(site, tuple(policy.chargers)), policy, epoch, self.wishes, now_s)
+        rates = [Rate(rate.start_s + now_s, rate.end_s + now_s, rate.price) for rate in self.rates]
+        site = Site(connection.rating_a, connection.phases, connection.voltage_v, self.most_w, rates)
+        return Seated(
+            self.make(site, tuple(policy.chargers)), policy, epoch, [_later(each, now_s) for each in self.wishes]
+        )
 
 
 class Seated:
     """A rival on the balancer's seat; the agents and their safety stay as they are."""
 
-    def __init__(self, rival: Rival, policy: Policy, epoch: int, wishes: Sequence[Wish], began_s: float) -> None:
+    def __init__(self, rival: Rival, policy: Policy, epoch: int, wishes: Sequence[Wish]) -> None:
         self._rival = rival
         self._policy = policy
         self._wishes = wishes
-        self._began_s = began_s
         self._id = GrantId(epoch=epoch, seq=0)
         self._states: dict[str, ChargerState] = {}
         self._read: tuple[Reading, float] | None = None
@@ -64,7 +66,7 @@ class Seated:
     def hear_reading(self, reading: Reading, now_s: float) -> bool:
         """The grid meter is all that a rival reads."""
         if reading.meter == self._policy.grid_meter:
-            self._read = reading, now_s - self._began_s
+            self._read = reading, now_s
         return True
 
     def hear_state(self, state: ChargerState, now_s: float) -> bool:
@@ -81,22 +83,21 @@ class Seated:
         if self._read is None or set(self._states) != set(self._policy.chargers):
             return Answer(())
         reading, read_s = self._read
-        at_s = now_s - self._began_s
         seen = Seen(
             read_s=read_s,
             grid_a=_currents(reading),
             grid_w=reading.power_w or 0.0,
             chargers=tuple(
-                _seen(charger_id, charger, self._states[charger_id], self._goal(charger_id, at_s))
+                _seen(charger_id, charger, self._states[charger_id], self._goal(charger_id, now_s))
                 for charger_id, charger in self._policy.chargers.items()
             ),
         )
-        return Answer(self._grants(self._rival.decide(seen, at_s)))
+        return Answer(self._grants(self._rival.decide(seen, now_s)))
 
-    def _goal(self, charger_id: str, at_s: float) -> Goal | None:
+    def _goal(self, charger_id: str, now_s: float) -> Goal | None:
         """What the user wants of that charger now."""
         own = (wish for wish in self._wishes if wish.charger == charger_id)
-        return next((wish.goal for wish in own if wish.at_s <= at_s < wish.goal.by_s), None)
+        return next((wish.goal for wish in own if wish.at_s <= now_s < wish.goal.by_s), None)
 
     def _grants(self, offers: Mapping[str, float]) -> tuple[Grant, ...]:
         grants = []
@@ -113,6 +114,10 @@ class Seated:
                 )
             )
         return tuple(grants)
+
+
+def _later(wish: Wish, by_s: float) -> Wish:
+    return wish._replace(at_s=wish.at_s + by_s, goal=wish.goal._replace(by_s=wish.goal.by_s + by_s))
 
 
 def _seen(charger_id: str, charger: Charger, state: ChargerState, goal: Goal | None) -> SeenCharger:

@@ -12,7 +12,7 @@ from ampherd_core.units import MIN_OFFER_A, NOMINAL_VOLTAGE_V
 
 
 class Rate(NamedTuple):
-    """What a kWh costs from one time to another, s since the beginning."""
+    """What a kWh costs from one time to another, s on the rival's clock."""
 
     start_s: float
     end_s: float
@@ -20,7 +20,7 @@ class Rate(NamedTuple):
 
 
 class Goal(NamedTuple):
-    """What a user wants of one charger: so much energy by a time, s since the beginning."""
+    """What a user wants of one charger: so much energy by a time, s on the rival's clock."""
 
     energy_wh: float
     by_s: float
@@ -77,10 +77,7 @@ class Seen:
 
 
 class Rival(Protocol):
-    """A controller: called at least once a second, it answers with an offer (A) for every charger.
-
-    All times are seconds since the beginning.
-    """
+    """A controller: called at least once a second, it answers with an offer (A) for every charger."""
 
     def decide(self, seen: Seen, now_s: float) -> Mapping[str, float]:
         """0, or what the car may draw per phase, A."""

@@ -113,7 +113,8 @@ def main() -> None:
     arguments = _parser().parse_args()
     figures, began_s = Figures(), time.monotonic()
     reported_s = began_s
-    for batch in _batches(arguments):
+    batches = _batches(arguments.seed, arguments.jobs, arguments.minutes, arguments.hours, arguments.faults)
+    for batch in batches:
         figures.merge(batch)
         if time.monotonic() - reported_s > REPORT_EVERY_S:
             reported_s = time.monotonic()
@@ -125,21 +126,20 @@ def main() -> None:
     sys.exit(EXIT_BROKEN if figures.broken else 0)
 
 
-def _batches(arguments: argparse.Namespace) -> Iterator[Figures]:
+def _batches(seed: int, jobs: int, minutes: float | None, hours: float, faults_an_hour: float) -> Iterator[Figures]:
     """Batch by batch as they end, until the time is over or the hours are lived."""
-    minutes, jobs = arguments.minutes, arguments.jobs
     ends_s = time.monotonic() + minutes * 60 if minutes is not None else float("inf")
     lived_h = 0.0
     with ProcessPoolExecutor(jobs) as pool:
-        seeds = count(arguments.seed, BATCH)
-        running: set[Future[Figures]] = {pool.submit(live, next(seeds), BATCH, arguments.faults) for _ in range(jobs)}
+        seeds = count(seed, BATCH)
+        running: set[Future[Figures]] = {pool.submit(live, next(seeds), BATCH, faults_an_hour) for _ in range(jobs)}
         while running:
             done, running = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
                 figures = future.result()
                 lived_h += figures.hours
-                if time.monotonic() < ends_s and (minutes is not None or lived_h < arguments.hours):
-                    running.add(pool.submit(live, next(seeds), BATCH, arguments.faults))
+                if time.monotonic() < ends_s and (minutes is not None or lived_h < hours):
+                    running.add(pool.submit(live, next(seeds), BATCH, faults_an_hour))
                 yield figures
 
 
