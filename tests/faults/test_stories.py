@@ -446,6 +446,23 @@ STORIES = {
         until_s=212,
         seed=801170,
     ),
+    "a car that nobody measures is stopped for a line that another loads": Story(
+        home=Home(
+            places=(
+                Place("a", lines=L3, max_a=20, car_phases=1, car_max_a=32, car_lag_s=3, arrives_s=33),
+                Place("b", driver=DriverName.SMARTEVSE_V2, car_phases=1, car_max_a=32, car_lag_s=0, arrives_s=3),
+            ),
+            rating_a=20,
+            margin_a=0.5,
+            rounding=Rounding.CUT,
+            house_a=(3.2, 5, 1.7),
+            loads=(Step(Line.L3, 13.5, 79, 60),),
+            power_factor=0.95,
+            hold_s=0,
+        ),
+        until_s=140,
+        seed=927711,
+    ),
     "a leader that takes for silent whom it hears only by what comes late": Story(
         home=Home(
             places=(

@@ -37,11 +37,12 @@ def _kept(desks: Desks, outside: Outside, situation: Situation, now_s: float) ->
     sure = situation.sure if running else ()
     if fits(kept, sure):
         return kept
-    offers = allocate([_runner(desk, kept[desk.id], now_s) for desk in running], sure).offers
+    tried = _tried(running, situation, kept)
+    offers = allocate([_runner(desk, kept[desk.id], now_s, is_tried=desk.id in tried) for desk in running], sure).offers
     _spare(running, outside, situation, kept, offers, now_s)
     offers = {
         **offers,
-        **_unfelt(desks, situation, kept, offers),
+        **_unfelt(desks, situation, kept, offers, tried),
         **_astray(desks, situation.wires, kept, offers),
     }
     return _withdrawn(desks, situation, offers, now_s)
@@ -64,8 +65,20 @@ def _spare(
             desk.spare(outside.rests_until_s(over[0].code, desk.started_s, now_s))
 
 
+def _tried(running: Sequence[Desk], situation: Situation, kept: Mapping[str, float]) -> frozenset[str]:
+    """The cars that nobody measures, on a wire whose excess has outlasted a cut: it may be none of theirs."""
+    outlasted = [limit for limit in situation.wires if limit.code in situation.outlasted and not fits(kept, [limit])]
+    return frozenset(
+        [desk.id for desk in running if not desk.book.is_metered and any(desk.id in each.weights for each in outlasted)]
+    )
+
+
 def _unfelt(
-    desks: Desks, situation: Situation, kept: Mapping[str, float], offers: Mapping[str, float]
+    desks: Desks,
+    situation: Situation,
+    kept: Mapping[str, float],
+    offers: Mapping[str, float],
+    tried: frozenset[str],
 ) -> Mapping[str, float]:
     """Over a wire's limit, a car that nobody measures gets its minimum: it may draw too little to feel less.
 
@@ -76,8 +89,7 @@ def _unfelt(
     for limit in [limit for limit in situation.wires if not fits(kept, [limit])]:
         running = [charger for charger in limit.weights if charger in offers]
         unmetered = [charger for charger in running if not desks[charger].book.is_metered]
-        is_outlasted = limit.code in situation.outlasted
-        stopped = [charger for charger in unmetered if is_outlasted or offers[charger] == 0]
+        stopped = [charger for charger in unmetered if charger in tried or offers[charger] == 0]
         is_one_stopped = any(desks[charger].is_charging for charger in stopped)
         for charger in running if is_one_stopped else unmetered:
             most_a = 0.0 if charger in stopped else desks[charger].min_a
@@ -118,18 +130,18 @@ def _unraised_a(desk: Desk, offer_a: float) -> float:
     return confirmed_a if confirmed_a + desk.step_a <= offer_a + _EPSILON_A else offer_a
 
 
-def _runner(desk: Desk, kept_a: float, now_s: float) -> Car:
-    """A car as the cut sees it. Behind a deaf wallbox it does not give way: all others must, and at once."""
-    is_deaf = desk.is_charging and desk.is_deaf(now_s)
+def _runner(desk: Desk, kept_a: float, now_s: float, *, is_tried: bool) -> Car:
+    """A car as the cut sees it. One tried before, or behind a deaf wallbox, gives nothing: all others must at once."""
+    gives_none = desk.is_charging and (is_tried or desk.is_deaf(now_s))
     return Car(
         id=desk.id,
-        min_a=kept_a if is_deaf else min(desk.min_a, kept_a),
+        min_a=kept_a if gives_none else min(desk.min_a, kept_a),
         max_a=kept_a,
         priority=desk.precedence,
-        rank=-1 if is_deaf else 0,
-        is_pinned=is_deaf or desk.is_pinned(now_s),
+        rank=-1 if gives_none else 0,
+        is_pinned=gives_none or desk.is_pinned(now_s),
         is_standby=not desk.is_charging,
-        is_idle=not is_deaf and desk.is_idle(now_s),
+        is_idle=not gives_none and desk.is_idle(now_s),
     )
 
 

@@ -17,7 +17,8 @@ from ampherd_balancer.hearing import Sender
 class Metered:
     """The lines that the node must guard and their limit (A), its house, and whether its meter is fresh.
 
-    `over_since_s` tells since when each line above its limit has been so without a break; `doubt` is of the wiring.
+    `over_since_s` tells since when each line above its limit has been so without a break or a gap in the readings;
+    `doubt` is of the wiring.
     """
 
     lines: tuple[Line, ...]
@@ -36,10 +37,11 @@ class Metered:
         load = _guard(reading, self.lines)
         if at_s is None or load is None or now_s - at_s > reading.valid_for_s:
             return False
+        was_over_s = self.over_since_s if self.is_fresh(now_s) else {}
+        over = [line for line in LINES if load[line.place] > self.limit_a]
+        self.over_since_s = {line: was_over_s.get(line, now_s) for line in over}
         self.heard_s, self.valid_for_s, self.reading = at_s, reading.valid_for_s, reading
         self.house.note(min(at_s, now_s), load, reading.interval_s)
-        over = [line for line in LINES if load[line.place] > self.limit_a]
-        self.over_since_s = {line: self.over_since_s.get(line, now_s) for line in over}
         return True
 
     def outlasted(self, now_s: float) -> Sequence[Line]:
