@@ -463,6 +463,18 @@ STORIES = {
         until_s=140,
         seed=927711,
     ),
+    "a leader that decides on a reading a moment before it hears that the car of it has gone": Story(
+        home=Home(
+            places=(Place("a", driver=DriverName.SMARTEVSE_V2, car_max_a=10, car_lag_s=3, arrives_s=31),),
+            rating_a=16,
+            meter=P1Kind.BELGIAN,
+            house_a=(3.1, 4.6, 2.8),
+            loads=(Step(Line.L2, 8.6, 65, 10), Step(Line.L1, 9.9, 132, 10)),
+        ),
+        faults=(Fault(Kind.MESSAGES_LATE, 313.0, 52.0, amount=1.0), Fault(Kind.CAR_GONE, 330.0, 25.0, "a")),
+        until_s=360,
+        seed=1012869,
+    ),
     "a leader that takes for silent whom it hears only by what comes late": Story(
         home=Home(
             places=(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from ampherd_balancer.core import Balancer
-from ampherd_core.messages import ChargerState, Grant, LinkHealth, Stamp
+from ampherd_core.messages import ChargerState, Grant, IecState, LinkHealth, Stamp
 from ampherd_core.phases import LINES, ZERO, Line, Phases
 from ampherd_core.policy import CONNECTION
 
@@ -37,6 +38,22 @@ CALM_S: Final = 90.0
 _CARS_OWN: Final = frozenset({Kind.CAR_OVERDRAWS, Kind.CAR_STUBBORN, Kind.CAR_SLOW})
 
 
+class Sensed(NamedTuple):
+    """What a meter sensed at one moment, A per line, and what of it was really the house's.
+
+    `unused` is what each car that nobody measures left of its offer; those in `charging` were said to charge then.
+    """
+
+    at_s: float
+    house_a: Phases = ZERO
+    load_a: Phases = ZERO
+    unused: Mapping[str, Phases] = MappingProxyType({})
+    charging: frozenset[str] = frozenset()
+
+
+_NOTHING: Final = Sensed(float("-inf"))
+
+
 @dataclass(slots=True)
 class Reign:
     """What a leader was told since it began."""
@@ -48,11 +65,10 @@ class Reign:
     has_reading: bool = False
     newest_said_s: float = float("-inf")
     least_delay_s: float = 0.0
-    house_a: Phases = ZERO
-    unused_a: Phases = ZERO
-    load_a: Phases = ZERO
+    sensed: Sensed = _NOTHING
     confirmed: set[str] = field(default_factory=set)
-    newest: dict[str, Stamp] = field(default_factory=dict)
+    newest: dict[str, ChargerState] = field(default_factory=dict)
+    stopped_heard_s: dict[str, float] = field(default_factory=dict)
     heard_s: dict[str, float] = field(default_factory=dict)
     spoke_s: dict[str, float] = field(default_factory=dict)
     links: dict[str, LinkHealth] = field(default_factory=dict)
@@ -65,6 +81,12 @@ class Reign:
         """The epoch it leads under."""
         return self.core.epoch
 
+    def knew_to_charge(self, name: str, now_s: float) -> bool:
+        """Whether its newest word of the car was that it charges; it may have decided just before it heard better."""
+        newest = self.newest.get(name)
+        is_known = newest is not None and newest.iec_state is IecState.C
+        return is_known or self.stopped_heard_s.get(name) == now_s
+
 
 class LeaderPromises:
     """Give it what reaches the balancers and what they decide."""
@@ -74,7 +96,7 @@ class LeaderPromises:
         self._world = ledger.world
         self._complain = complain
         self._reigns: dict[int, Reign] = {}
-        self._sensed: deque[tuple[float, Phases, Phases, Phases]] = deque()
+        self._sensed: deque[Sensed] = deque()
         policy = self._world.policy
         self._limits_a = {CONNECTION: policy.connection.limit_a} | {
             circuit_id: circuit.limit_a for circuit_id, circuit in policy.circuits.items()
@@ -86,14 +108,14 @@ class LeaderPromises:
 
     def watch(self, now_s: float) -> None:
         """See who leads, though it speaks to nobody, and what a meter senses now: who knows when its reading comes."""
-        if self._sensed and self._sensed[-1][0] == now_s:
+        if self._sensed and self._sensed[-1].at_s == now_s:
             return
         for name in self._world.balancers:
             self._reign(name, now_s)
-        while self._sensed and self._sensed[0][0] <= now_s - SENSED_S:
+        while self._sensed and self._sensed[0].at_s <= now_s - SENSED_S:
             self._sensed.popleft()
-        site = self._world.site
-        self._sensed.append((now_s, site.house_a, site.grid_a, self._ledger.unused_a()))
+        site, ledger = self._world.site, self._ledger
+        self._sensed.append(Sensed(now_s, site.house_a, site.grid_a, ledger.unused(), ledger.said_to_charge()))
 
     def reading_came(self, to: str, said_s: float, now_s: float) -> None:
         """A reading, said then, has reached a balancer's socket."""
@@ -105,9 +127,7 @@ class LeaderPromises:
         delay_s = now_s - said_s
         reign.least_delay_s = min(reign.least_delay_s, delay_s) if reign.has_reading else delay_s
         reign.has_reading, reign.newest_said_s = True, said_s
-        for at_s, house_a, load_a, unused_a in self._sensed:
-            if at_s == said_s:
-                reign.house_a, reign.load_a, reign.unused_a = house_a, load_a, unused_a
+        reign.sensed = next((sensed for sensed in self._sensed if sensed.at_s == said_s), reign.sensed)
 
     def state_came(self, state: ChargerState, to: str, said_s: float, now_s: float) -> None:
         """A state, said then, has reached a balancer's socket."""
@@ -115,9 +135,11 @@ class LeaderPromises:
         if reign is None:
             return
         newest = reign.newest.get(state.charger)
-        if newest is not None and newest.session == state.stamp.session and newest.at_s >= state.stamp.at_s:
+        if newest is not None and not _is_news(state.stamp, newest.stamp):
             return
-        reign.newest[state.charger] = state.stamp
+        if newest is not None and newest.iec_state is IecState.C is not state.iec_state:
+            reign.stopped_heard_s[state.charger] = now_s
+        reign.newest[state.charger] = state
         reign.heard_s[state.charger], reign.spoke_s[state.charger] = now_s, said_s
         reign.links[state.charger] = state.link
         reign.said_a[state.charger] = state.offer_a or 0.0
@@ -207,7 +229,7 @@ class LeaderPromises:
         if not is_news or self._ledger.has_recent(LYING | HIDING | _CARS_OWN, CALM_S):
             return
         for line in self._ledger.lines(grant.charger):
-            if reign.load_a[line.place] > self._limits_a[CONNECTION] + NOISE_A:
+            if reign.sensed.load_a[line.place] > self._limits_a[CONNECTION] + NOISE_A:
                 self._complain(4, f"{grant.charger} is raised while {line} is over its limit")
 
     def _check_room(self, reign: Reign, raised: Collection[Grant], grants: Collection[Grant], now_s: float) -> None:
@@ -233,7 +255,10 @@ class LeaderPromises:
     def _room_a(self, node: str, line: Line, reign: Reign) -> float:
         if node != CONNECTION:
             return self._limits_a[node]
-        return self._limits_a[node] - reign.house_a[line.place] + reign.unused_a[line.place]
+        sensed, now_s = reign.sensed, self._world.now_s
+        passes = [name for name in sensed.unused if name in sensed.charging or reign.knew_to_charge(name, now_s)]
+        unused_a = sum(sensed.unused[name][line.place] for name in passes)
+        return self._limits_a[node] - sensed.house_a[line.place] + unused_a
 
     def _promised_a(self, name: str, line: Line, asked: dict[str, float], reign: Reign) -> float:
         """What is asked for it now, what it may be told yet, and all that it may take while nobody reaches it."""
@@ -299,3 +324,7 @@ class LeaderPromises:
                 self._complain(7, f"two leaders under epoch {core.epoch}")
             reign = self._reigns[id(core)] = Reign(core, now_s)
         return reign
+
+
+def _is_news(stamp: Stamp, newest: Stamp) -> bool:
+    return stamp.session != newest.session or stamp.at_s > newest.at_s

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from ampherd_core.messages import ChargerState, Grant, IecState
-from ampherd_core.phases import Line, Phases
+from ampherd_core.phases import ZERO, Line, Phases, most, on_lines, subtract
 from ampherd_core.units import CAR_REACTION_S
 
 from ampherd_simulator.charger import SimulatedCharger
@@ -172,16 +172,16 @@ class Ledger:
             return drawn_a if is_following or not self.has_recent(HIDING, 10.0) else 0.0
         return min(drawn_a, entry.highest_standing_a(CAR_REACTION_S, now_s)) if is_following else 0.0
 
-    def unused_a(self) -> Phases:
-        """What cars behind wallboxes without a meter leave unused: it passes for drawn (docs/safety.md)."""
-        unused = [0.0, 0.0, 0.0]
-        for name, entry in self.entries.items():
-            if entry.is_metered or not entry.is_said_to_charge:
-                continue
-            highest_a = max((amps for _, amps in entry.standing_a), default=0.0)
-            for line in self.world.policy.chargers[name].lines:
-                unused[line.place] += max(0.0, highest_a - entry.charger.load_a[line.place])
-        return unused[0], unused[1], unused[2]
+    def unused(self) -> Mapping[str, Phases]:
+        """What each car behind a wallbox without a meter leaves unused while it charges, A per line.
+
+        It passes for drawn (docs/safety.md).
+        """
+        return {name: self._unused(name, entry) for name, entry in self.entries.items() if not entry.is_metered}
+
+    def said_to_charge(self) -> frozenset[str]:
+        """The chargers whose agents say that the car may draw."""
+        return frozenset([name for name, entry in self.entries.items() if entry.is_said_to_charge])
 
     def is_lied_about(self, name: str) -> bool:
         """Whether its wallbox or line told, or did, what its agent could not know."""
@@ -201,6 +201,11 @@ class Ledger:
             ):
                 return True
         return False
+
+    def _unused(self, name: str, entry: Entry) -> Phases:
+        highest_a = max((amps for _, amps in entry.standing_a), default=0.0)
+        offered = on_lines(self.world.policy.chargers[name].lines, highest_a)
+        return most(ZERO, subtract(offered, entry.charger.load_a))
 
     def _granted_a(self, name: str, entry: Entry, now_s: float) -> float:
         """The most of the grants that the agent has, or may get, and may act on."""
