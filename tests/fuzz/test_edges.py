@@ -13,7 +13,7 @@ from tests.fuzz.runner import Result
 
 FRESH: Mapping[str, tuple[int, int]] = {
     "telegrams": (3_000, 8),
-    "values": (3_000, 6),
+    "values": (6_000, 6),
     "replies": (3_000, 7),
     "balancer": (6_000, 6),
     "agent": (6_000, 7),

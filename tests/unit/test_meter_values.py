@@ -65,6 +65,7 @@ BAD: dict[str, tuple[Quantity, dict[str, object], bytes, Count, str]] = {
     "power of ten": (Quantity.POWER, {}, b"1e99", Count.ABSURD, "no home"),
     "power of ten in a document": (Quantity.POWER, {"field": "p"}, b'{"p": 1e999999}', Count.ABSURD, "no home"),
     "tiny": (Quantity.POWER, {}, b"1e-99", Count.ABSURD, "no home"),
+    "nothing to a power of ten": (Quantity.POWER, {"field": "p"}, b'{"p": 0e995}', Count.ABSURD, "no home"),
     "voltage below nothing": (Quantity.VOLTAGE_L1, {}, b"-230", Count.ABSURD, "-230 V"),
     "more than full": (Quantity.SOC, {}, b"101", Count.ABSURD, "101 %"),
     "less than empty": (Quantity.SOC, {}, b"-1", Count.ABSURD, "-1 %"),
@@ -167,7 +168,7 @@ def test_a_topic_that_nobody_asked_for_says_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("payloads", "resolution_a"),
-    [((b"5", b"6"), 1.0), ((b"5.0", b"6"), 0.1), ((b"5", b"5.25", b"6"), 0.01)],
+    [((b"5", b"6"), 1.0), ((b"5.0", b"6"), 0.1), ((b"5", b"5.25", b"6"), 0.01), ((b"1e2", b"0e9"), 10.0)],
 )
 def test_whole_amperes_are_told_by_their_digits(payloads: tuple[bytes, ...], resolution_a: float) -> None:
     grid = gathering(current_l1="i")

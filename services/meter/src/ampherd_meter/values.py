@@ -37,6 +37,9 @@ _FLOWS: Final = (Quantity.POWER, *POWERS, *CURRENTS)
 _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,15})?([eE][+-]?[0-9]{1,2})?", re.ASCII)
 _MOST_DIGITS: Final = 30
 
+_COARSEST: Final = 10.0
+"""A reading tells no coarser step: from a whole ampere on all are guarded alike, and `1e2` only writes 100."""
+
 _BOUNDS: Final = {
     Unit.W: (-MAX_PLAUSIBLE_W, MAX_PLAUSIBLE_W),
     Unit.A: (-MAX_PLAUSIBLE_A, MAX_PLAUSIBLE_A),
@@ -60,7 +63,7 @@ def read(quantity: Quantity, meant: TopicValue, payload: bytes) -> Heard:
     number = _picked(_text(payload), meant)
     kept = UNITS[quantity]
     factor = meant.scale * FACTORS[kept][meant.unit or kept]
-    if number and abs(number.adjusted()) > _MOST_DIGITS:
+    if abs(number.adjusted()) > _MOST_DIGITS:
         raise RefusedError(Count.ABSURD, f"{quantity}: no home has such a number")
     value = float(number) * factor
     low, high = _BOUNDS[kept]
@@ -68,7 +71,7 @@ def read(quantity: Quantity, meant: TopicValue, payload: bytes) -> Heard:
         raise RefusedError(Count.ABSURD, f"{quantity}: {value:g} {kept} is what no home has: unit, scale and sign?")
     exponent = number.as_tuple().exponent
     step = 10.0**exponent if isinstance(exponent, int) else 0.0
-    return Heard(value, abs(step * factor))
+    return Heard(value, min(abs(step * factor), _COARSEST))
 
 
 class Gathering:
