@@ -463,6 +463,20 @@ STORIES = {
         until_s=140,
         seed=927711,
     ),
+    "a stop for another line hides that a measured car is too much for this one": Story(
+        home=Home(
+            places=(
+                Place("a", lines=L3, min_a=8, car_lag_s=5, arrives_s=17),
+                Place("b", driver=DriverName.SMARTEVSE_V2, car_phases=2),
+            ),
+            rating_a=20,
+            margin_a=0.5,
+            house_a=(5.3, 2.9, 4),
+            loads=(Step(Line.L3, 4.7, 51, 200), Step(Line.L3, 4.4, 83, 60), Step(Line.L1, 10.6, 97, 3)),
+        ),
+        until_s=120,
+        seed=1032056,
+    ),
     "a leader that decides on a reading a moment before it hears that the car of it has gone": Story(
         home=Home(
             places=(Place("a", driver=DriverName.SMARTEVSE_V2, car_max_a=10, car_lag_s=3, arrives_s=31),),

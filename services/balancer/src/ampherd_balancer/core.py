@@ -12,12 +12,13 @@ from typing import Final
 from ampherd_core.messages import ChargerState, Grant, GrantId, MeterRole, Mode, Reading
 from ampherd_core.phases import LINES, Line, Phases, on_lines, total
 from ampherd_core.policy import CONNECTION, Policy
+from ampherd_core.units import CAR_REACTION_S
 
 from ampherd_balancer.aim import Aim
 from ampherd_balancer.allocate import Allocation, fits
 from ampherd_balancer.cap import Cap
 from ampherd_balancer.cut import cut
-from ampherd_balancer.desk import Desk
+from ampherd_balancer.desk import SLOW_S, Desk
 from ampherd_balancer.doubt import Doubt
 from ampherd_balancer.estimate import House, Interval
 from ampherd_balancer.feed import SideMeter
@@ -29,6 +30,7 @@ from ampherd_balancer.outside import Outside
 from ampherd_balancer.power import Rest, power_w
 from ampherd_balancer.site import Bound, Node, bounds, code_of, nodes
 from ampherd_balancer.situation import Situation
+from ampherd_balancer.traces import Spans, Spent
 from ampherd_balancer.transition import Position, transition
 from ampherd_balancer.turns import Turns
 
@@ -46,6 +48,9 @@ FENCE_PATIENCE_S: Final = 20.0
 
 COARSE_A: Final = 0.5
 """Of offers in such steps equal shares leave an ampere or two over."""
+
+SPENT_S: Final = SLOW_S + CAR_REACTION_S
+"""An excess that lasts so long is not waiting for a cut: the slowest wallbox has taken its order, and its car too."""
 
 SETTLE_IN_S: Final = 3.0
 """A new leader gives silent agents this long to be heard before it reckons without them."""
@@ -206,7 +211,9 @@ class Balancer:
             reserve = (node.reserve_a,) * 3
             rest = Interval(reserve, reserve, reserve, reserve)
         else:
-            rest = self.meters[node.meter].house.interval([desk.counted_trace for desk in seen], hidden, now_s)
+            metered = self.meters[node.meter]
+            spent = metered.outlasted(now_s, SPENT_S)
+            rest = metered.house.interval([_drawn(desk, spent) for desk in seen], hidden, now_s)
         stuck = [on_lines(desk.counted_lines, stuck_a[desk.id]) for desk in seen if stuck_a[desk.id]]
         return rest.plus(total([hidden, *stuck]))
 
@@ -352,3 +359,10 @@ class Balancer:
     def _lines_below(self, node: Node) -> tuple[Line, ...]:
         used = {line for charger in node.chargers for line in self.policy.chargers[charger].lines}
         return tuple(line for line in LINES if line in used)
+
+
+def _drawn(desk: Desk, spent: Collection[Line]) -> Spans:
+    """What the charger takes; one that nobody measures only its grant on lines where a cut has had its time."""
+    if not spent or desk.book.is_metered:
+        return desk.counted_trace
+    return Spent(desk.counted_trace, spent, desk.granted_a)

@@ -44,9 +44,9 @@ class Metered:
         self.house.note(min(at_s, now_s), load, reading.interval_s)
         return True
 
-    def outlasted(self, now_s: float) -> Sequence[Line]:
-        """The lines that have been over their limit for longer than a cut takes to show."""
-        return [line for line, since_s in self.over_since_s.items() if now_s - since_s >= LASTS_S]
+    def outlasted(self, now_s: float, lasts_s: float = LASTS_S) -> Sequence[Line]:
+        """The lines that have been over their limit for so long: by default, longer than a cut takes to show."""
+        return [line for line, since_s in self.over_since_s.items() if now_s - since_s >= lasts_s]
 
     def is_doubted(self, cars: Sequence[Phases], now_s: float) -> bool:
         """Whether the chargers below must stand still; `cars` is what each takes by the policy (A per line)."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Collection
 from typing import Protocol
 
-from ampherd_core.phases import ZERO, Line, Phases, on_lines
+from ampherd_core.phases import LINES, ZERO, Line, Phases, on_lines
 
 
 class Spans(Protocol):
@@ -81,6 +82,29 @@ class Spread:
         """The least and the most of its fullest line, on all of them."""
         least, most = self._trace.span(start_s, stop_s)
         return on_lines(self._lines, max(least)), on_lines(self._lines, max(most))
+
+
+class Spent:
+    """A trace that on `lines` has come down to `most_a`, as far as anybody may still hope."""
+
+    __slots__ = ("_lines", "_most", "_trace")
+
+    def __init__(self, trace: Spans, lines: Collection[Line], most_a: float) -> None:
+        self._trace = trace
+        self._most = on_lines(lines, most_a)
+        self._lines = lines
+
+    def span(self, start_s: float, stop_s: float) -> tuple[Phases, Phases]:
+        """The least and the most, no more than that on those lines."""
+        least, most = self._trace.span(start_s, stop_s)
+        return self._capped(least), self._capped(most)
+
+    def _capped(self, load: Phases) -> Phases:
+        one, two, three = [
+            min(amps, cap_a) if line in self._lines else amps
+            for line, amps, cap_a in zip(LINES, load, self._most, strict=True)
+        ]
+        return one, two, three
 
 
 class Peak:
