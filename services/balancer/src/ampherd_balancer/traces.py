@@ -87,12 +87,11 @@ class Spread:
 class Spent:
     """A trace that on `lines` has come down to `most_a`, as far as anybody may still hope."""
 
-    __slots__ = ("_lines", "_most", "_trace")
+    __slots__ = ("_caps", "_trace")
 
     def __init__(self, trace: Spans, lines: Collection[Line], most_a: float) -> None:
         self._trace = trace
-        self._most = on_lines(lines, most_a)
-        self._lines = lines
+        self._caps = [most_a if line in lines else float("inf") for line in LINES]
 
     def span(self, start_s: float, stop_s: float) -> tuple[Phases, Phases]:
         """The least and the most, no more than that on those lines."""
@@ -100,10 +99,7 @@ class Spent:
         return self._capped(least), self._capped(most)
 
     def _capped(self, load: Phases) -> Phases:
-        one, two, three = [
-            min(amps, cap_a) if line in self._lines else amps
-            for line, amps, cap_a in zip(LINES, load, self._most, strict=True)
-        ]
+        one, two, three = map(min, load, self._caps)
         return one, two, three
 
 

@@ -173,9 +173,9 @@ class Ledger:
         return min(drawn_a, entry.highest_standing_a(CAR_REACTION_S, now_s)) if is_following else 0.0
 
     def unused(self) -> Mapping[str, Phases]:
-        """What each car behind a wallbox without a meter leaves unused while it charges, A per line.
+        """What each car behind a wallbox without a meter leaves of its offer, A per line.
 
-        It passes for drawn (docs/safety.md).
+        While it charges that passes for drawn (docs/safety.md).
         """
         return {name: self._unused(name, entry) for name, entry in self.entries.items() if not entry.is_metered}
 
