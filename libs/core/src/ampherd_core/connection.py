@@ -33,6 +33,9 @@ PUBLISH_TIMEOUT_S: Final = 1.0
 _MISC_EVERY_S: Final = 1.0
 """How often the library looks whether the broker still answers."""
 
+_QUICKACK: Final[int | None] = getattr(socket, "TCP_QUICKACK", None)
+"""Linux's alone, and to be said again after each packet."""
+
 _QUEUE: Final = 5_000
 """More waiting messages than a site says in a minute; what comes on top is dropped."""
 
@@ -180,6 +183,7 @@ class Connection:
             self._loop.remove_writer(sock)
 
     def _read(self) -> None:
+        self._acknowledge()
         try:
             self._client.loop_read()
             # What TLS has decrypted already wakes no selector.
@@ -190,6 +194,12 @@ class Connection:
             self._close()
         self._settle()
         self._flush()
+
+    def _acknowledge(self) -> None:
+        """At once: a broker that waits for it (Nagle) keeps the next message for up to 40 ms, and iotcore does wait."""
+        if self._watcher is not None and _QUICKACK is not None:
+            with contextlib.suppress(OSError):
+                self._watcher.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
 
     def _flush(self) -> None:
         """Whatever the socket did not take at once goes when it can."""
