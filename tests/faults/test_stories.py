@@ -489,6 +489,19 @@ STORIES = {
         until_s=360,
         seed=1012869,
     ),
+    "a leader that decides on a reading a moment before it hears that a wallbox does not answer": Story(
+        home=Home(
+            places=(Place("a"), Place("b")),
+            house_a=(7.2, 1.9, 4.6),
+            power_factor=0.95,
+            hold_s=0.0,
+            min_off_s=10.0,
+            turn_s=60.0,
+        ),
+        faults=(Fault(Kind.MESSAGES_LATE, 164.0, 90.0, "meter", 20.0), Fault(Kind.WALLBOX_REBOOTED, 208.3, 0.0, "a")),
+        until_s=212,
+        seed=1124071,
+    ),
     "a leader that takes for silent whom it hears only by what comes late": Story(
         home=Home(
             places=(

@@ -69,6 +69,7 @@ class Reign:
     confirmed: set[str] = field(default_factory=set)
     newest: dict[str, ChargerState] = field(default_factory=dict)
     stopped_heard_s: dict[str, float] = field(default_factory=dict)
+    lost_heard_s: dict[str, float] = field(default_factory=dict)
     heard_s: dict[str, float] = field(default_factory=dict)
     spoke_s: dict[str, float] = field(default_factory=dict)
     links: dict[str, LinkHealth] = field(default_factory=dict)
@@ -86,6 +87,10 @@ class Reign:
         newest = self.newest.get(name)
         is_known = newest is not None and newest.iec_state is IecState.C
         return is_known or self.stopped_heard_s.get(name) == now_s
+
+    def knew_lost(self, name: str, now_s: float) -> bool:
+        """Whether its newest word of the wallbox was that it does not answer, and it had that before it decided."""
+        return self.links.get(name) is LinkHealth.LOST and self.lost_heard_s.get(name) != now_s
 
 
 class LeaderPromises:
@@ -139,6 +144,8 @@ class LeaderPromises:
             return
         if newest is not None and newest.iec_state is IecState.C is not state.iec_state:
             reign.stopped_heard_s[state.charger] = now_s
+        if state.link is LinkHealth.LOST is not reign.links.get(state.charger):
+            reign.lost_heard_s[state.charger] = now_s
         reign.newest[state.charger] = state
         reign.heard_s[state.charger], reign.spoke_s[state.charger] = now_s, said_s
         reign.links[state.charger] = state.link
@@ -270,7 +277,7 @@ class LeaderPromises:
 
     def _is_out_of_reach(self, name: str, reign: Reign, now_s: float) -> bool:
         is_silent = now_s - reign.heard_s.get(name, reign.began_s) > SILENT_AFTER_S + self._ledger.step_s
-        return is_silent or reign.links.get(name) is LinkHealth.LOST
+        return is_silent or reign.knew_lost(name, now_s)
 
     def _most_a(self, name: str) -> float:
         charger = self._world.policy.chargers[name]
