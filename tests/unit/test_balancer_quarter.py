@@ -330,6 +330,15 @@ class TestRestart:
         quarter.recall(json.dumps(document | {"month": month}).encode())
         assert Meter(quarter, at=before.at).run(1, 500).quarter.target_w == 2500
 
+    def test_energy_that_was_counted_before_the_quarter_began_is_none_of_its(self) -> None:
+        before = Meter(quarter_of()).run(900, 500).run(300, 3000)
+        document = json.loads(before.quarter.remember() or b"")
+        quarter = quarter_of()
+        quarter.recall(json.dumps(document | {"counted_at": "1970-01-01T00:00:16Z"}).encode())
+        meter = Meter(quarter, at=before.at).run(601, 500)
+        assert meter.quarter.target_w < 3000
+        assert meter.quarter.remember() is not None
+
 
 def test_a_policy_edit_turns_it_on_and_off() -> None:
     house = steps((0, (1.0, 1.0, 1.0)))

@@ -49,7 +49,8 @@ SPARE_S: Final = 600.0
 
 _WS_PER_WH: Final = 3600.0
 
-_Energy = Annotated[float, Field(ge=0, le=1e12)]
+_MOST_W: Final = 1e6
+"""More than the connection of any home gives."""
 
 
 class Rooms(NamedTuple):
@@ -65,11 +66,11 @@ class _Remembered(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
     began_at: Moment
-    used_ws: _Energy
+    used_ws: Annotated[float, Field(ge=0, le=_MOST_W * QUARTER_S)]
     counted_at: Moment
     is_whole: bool
     month: Annotated[str, Field(pattern=r"^([0-9]{4}-[0-9]{2})?$")]
-    peak_w: Annotated[float, Field(ge=0, le=1e6)]
+    peak_w: Annotated[float, Field(ge=0, le=_MOST_W)]
 
 
 class Quarter:
@@ -178,7 +179,7 @@ class Quarter:
             return None
         remembered = _Remembered(
             began_at=self._at(self._began_s),
-            used_ws=self._used_ws,
+            used_ws=min(self._used_ws, _MOST_W * QUARTER_S),
             counted_at=self._at(self._counted_s),
             is_whole=self._is_whole,
             month=self._month,
@@ -204,7 +205,7 @@ class Quarter:
         recalled, self._recalled = self._recalled, None
         if recalled is None or abs(recalled.began_at.timestamp() - (wall_s - wall_s % QUARTER_S)) > _LATE_S:
             return
-        unseen_s = max(0.0, wall_s - recalled.counted_at.timestamp())
+        unseen_s = max(0.0, wall_s - max(recalled.began_at, recalled.counted_at).timestamp())
         self._is_whole = recalled.is_whole
         self._used_ws = recalled.used_ws + max(0.0, reading.power_w or self.target_w) * unseen_s
 
@@ -248,7 +249,8 @@ class Quarter:
         """A quarter is over: was it the month's peak?"""
         if self._is_whole:
             unseen_s = max(0.0, self._began_s + QUARTER_S - self._counted_s)
-            self._peak_w = max(self._peak_w, (self._used_ws + self._power_w * min(unseen_s, _GAP_S)) / QUARTER_S)
+            mean_w = (self._used_ws + self._power_w * min(unseen_s, _GAP_S)) / QUARTER_S
+            self._peak_w = max(self._peak_w, min(mean_w, _MOST_W))
 
     def _forget_past_months(self, moment_s: float) -> None:
         """A clock that is not set yet stands in the past: it makes nothing forgotten. A month to come was a mistake."""
