@@ -16,6 +16,7 @@ from typing import Annotated, Final, NamedTuple
 from ampherd_core.messages import Moment, Reading
 from ampherd_core.policy_limits import QuarterPeak
 from ampherd_core.timezone import zone
+from ampherd_core.units import MAX_PLAUSIBLE_W
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 QUARTER_S: Final = 900.0
@@ -49,9 +50,6 @@ SPARE_S: Final = 600.0
 
 _WS_PER_WH: Final = 3600.0
 
-_MOST_W: Final = 1e6
-"""More than the connection of any home gives."""
-
 
 class Rooms(NamedTuple):
     """What all cars together may take, W: those that run before they are cut, and where they should go."""
@@ -66,11 +64,11 @@ class _Remembered(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
     began_at: Moment
-    used_ws: Annotated[float, Field(ge=0, le=_MOST_W * QUARTER_S)]
+    used_ws: Annotated[float, Field(ge=0, le=MAX_PLAUSIBLE_W * QUARTER_S)]
     counted_at: Moment
     is_whole: bool
     month: Annotated[str, Field(pattern=r"^([0-9]{4}-[0-9]{2})?$")]
-    peak_w: Annotated[float, Field(ge=0, le=_MOST_W)]
+    peak_w: Annotated[float, Field(ge=0, le=MAX_PLAUSIBLE_W)]
 
 
 class Quarter:
@@ -179,7 +177,7 @@ class Quarter:
             return None
         remembered = _Remembered(
             began_at=self._at(self._began_s),
-            used_ws=min(self._used_ws, _MOST_W * QUARTER_S),
+            used_ws=min(self._used_ws, MAX_PLAUSIBLE_W * QUARTER_S),
             counted_at=self._at(self._counted_s),
             is_whole=self._is_whole,
             month=self._month,
@@ -250,7 +248,7 @@ class Quarter:
         if self._is_whole:
             unseen_s = max(0.0, self._began_s + QUARTER_S - self._counted_s)
             mean_w = (self._used_ws + self._power_w * min(unseen_s, _GAP_S)) / QUARTER_S
-            self._peak_w = max(self._peak_w, min(mean_w, _MOST_W))
+            self._peak_w = max(self._peak_w, min(mean_w, MAX_PLAUSIBLE_W))
 
     def _forget_past_months(self, moment_s: float) -> None:
         """A clock that is not set yet stands in the past: it makes nothing forgotten. A month to come was a mistake."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -68,11 +68,9 @@ class Reign:
     sensed: Sensed = _NOTHING
     confirmed: set[str] = field(default_factory=set)
     newest: dict[str, ChargerState] = field(default_factory=dict)
-    stopped_heard_s: dict[str, float] = field(default_factory=dict)
-    lost_heard_s: dict[str, float] = field(default_factory=dict)
+    before: dict[str, tuple[float, ChargerState | None]] = field(default_factory=dict)
     heard_s: dict[str, float] = field(default_factory=dict)
     spoke_s: dict[str, float] = field(default_factory=dict)
-    links: dict[str, LinkHealth] = field(default_factory=dict)
     told_a: dict[str, float] = field(default_factory=dict)
     said_a: dict[str, float] = field(default_factory=dict)
     stopped_s: dict[str, float] = field(default_factory=dict)
@@ -82,15 +80,26 @@ class Reign:
         """The epoch it leads under."""
         return self.core.epoch
 
+    def hear(self, state: ChargerState, now_s: float) -> None:
+        """A charger's newer state; what stood before this step is kept, for a decision may have come in between."""
+        name = state.charger
+        if self.before.get(name, (None,))[0] != now_s:
+            self.before[name] = now_s, self.newest.get(name)
+        self.newest[name] = state
+
     def knew_to_charge(self, name: str, now_s: float) -> bool:
-        """Whether its newest word of the car was that it charges; it may have decided just before it heard better."""
-        newest = self.newest.get(name)
-        is_known = newest is not None and newest.iec_state is IecState.C
-        return is_known or self.stopped_heard_s.get(name) == now_s
+        """Whether it may have decided on the word that the car charges."""
+        return any(state is not None and state.iec_state is IecState.C for state in self._known(name, now_s))
 
     def knew_lost(self, name: str, now_s: float) -> bool:
-        """Whether its newest word of the wallbox was that it does not answer, and it had that before it decided."""
-        return self.links.get(name) is LinkHealth.LOST and self.lost_heard_s.get(name) != now_s
+        """Whether it surely decided on the word that the wallbox does not answer."""
+        return all(state is not None and state.link is LinkHealth.LOST for state in self._known(name, now_s))
+
+    def _known(self, name: str, now_s: float) -> Sequence[ChargerState | None]:
+        """Its newest word of a charger, and the one before where the newest came in this very step."""
+        came_s, before = self.before.get(name, (None, None))
+        newest = self.newest.get(name)
+        return (newest, before) if came_s == now_s else (newest,)
 
 
 class LeaderPromises:
@@ -142,13 +151,8 @@ class LeaderPromises:
         newest = reign.newest.get(state.charger)
         if newest is not None and not _is_news(state.stamp, newest.stamp):
             return
-        if newest is not None and newest.iec_state is IecState.C is not state.iec_state:
-            reign.stopped_heard_s[state.charger] = now_s
-        if state.link is LinkHealth.LOST is not reign.links.get(state.charger):
-            reign.lost_heard_s[state.charger] = now_s
-        reign.newest[state.charger] = state
+        reign.hear(state, now_s)
         reign.heard_s[state.charger], reign.spoke_s[state.charger] = now_s, said_s
-        reign.links[state.charger] = state.link
         reign.said_a[state.charger] = state.offer_a or 0.0
         if state.applied is not None and state.applied.epoch == reign.epoch:
             reign.confirmed.add(state.charger)
@@ -224,7 +228,8 @@ class LeaderPromises:
             for name in self._ledger.entries
             if name not in reign.confirmed
             and reign.spoke_s.get(name, float("-inf")) >= since_s
-            and reign.links.get(name) is LinkHealth.OK
+            and (newest := reign.newest.get(name)) is not None
+            and newest.link is LinkHealth.OK
         ]
         is_too_soon = reigned_s < SILENT_AFTER_S and len(reign.confirmed) < len(self._ledger.entries)
         if missing or is_too_soon:
