@@ -17,11 +17,13 @@ FOUND_WITHIN_S = 45.0
 
 
 def bench_of(house: House, wired: Sequence[Line]) -> Bench:
-    """Three one-phase cars, which the policy has on L1, L2 and L3; `wired` is where they really are."""
+    """Three one-phase cars on L1, L2 and L3 by the policy; `wired` is where they really are, unnoticed so far."""
     policy = policy_of({car: {"lines": list(lines), "max_a": 32} for car, lines in ONE_EACH.items()})
     cars = [Car(car, lag_s=3.0, wired=(line,)) for car, line in zip(ONE_EACH, wired, strict=True)]
     bench = Bench(policy, cars, house)
     bench.checks_overload = bench.checks_promises = False
+    for desk in bench.balancer.desks.values():
+        desk.is_seen = True
     return bench
 
 

@@ -18,6 +18,7 @@ from ampherd_balancer.aim import Aim
 from ampherd_balancer.allocate import Allocation, fits
 from ampherd_balancer.cap import Cap
 from ampherd_balancer.cut import cut
+from ampherd_balancer.debut import Debuts, one_by_one
 from ampherd_balancer.desk import SLOW_S, Desk
 from ampherd_balancer.doubt import Doubt
 from ampherd_balancer.estimate import House, Interval
@@ -80,6 +81,7 @@ class Balancer:
         self.meters: dict[str, Metered] = {}
         self.sides: dict[str, SideMeter] = {}
         self._aim = Aim(policy.timings.turn_s)
+        self.debuts = Debuts()
         self.rest = Rest()
         self.outside = Outside(policy)
         self.harvest = Harvest(policy)
@@ -164,6 +166,7 @@ class Balancer:
         stale = frozenset(
             [node.id for node in self.tree if node.meter is not None and not self.meters[node.meter].is_fresh(now_s)]
         )
+        self._watch_debuts(now_s, is_grid_fresh=is_grid_fresh)
         doubted = self._doubted(stale, now_s)
         self.harvest.choose_phases(self.desks.values(), now_s, may_switch=self._may_raise and is_grid_fresh)
         strangers = [desk.id for desk in self.desks.values() if not desk.follows(self.epoch)]
@@ -241,19 +244,20 @@ class Balancer:
 
     def _offers(self, situation: Situation, target: Allocation, now_s: float) -> Mapping[str, float]:
         ceilings = cut(self.desks, self.outside, situation, now_s)
-        goals = self._goals(situation, target)
+        goals = self.debuts.restrained(self._goals(situation, target), self.desks)
         kept = {desk.id: min(desk.granted_a, ceilings[desk.id]) for desk in self.desks.values()}
         may_raise = situation.is_fenced and not situation.overloaded
         if not may_raise or all(goals[charger] <= kept_a for charger, kept_a in kept.items()):
             # Nobody can rise, so nobody waits for what another would give up: only the cuts are left.
             return kept
-        return transition(
+        offers = transition(
             [self._position(desk, situation, goals, ceilings, now_s) for desk in self.desks.values()],
             situation.promised,
             self.policy.timings,
             now_s,
             may_raise=may_raise,
         )
+        return one_by_one(offers, self.desks)
 
     def _goals(self, situation: Situation, target: Allocation) -> Mapping[str, float]:
         """Where each charger should go, A; what their steps leave over of equal shares goes to one after the other."""
@@ -272,6 +276,13 @@ class Balancer:
         if desk.id not in situation.commanded:
             return desk.granted_a
         return desk.floored(target.offers.get(desk.id, 0.0))
+
+    def _watch_debuts(self, now_s: float, *, is_grid_fresh: bool) -> None:
+        grid = self.meters[self.policy.grid_meter]
+        if not is_grid_fresh:
+            self.debuts = Debuts()
+        elif (sighting := self.debuts.look(self.desks, grid.house, now_s)) is not None:
+            grid.doubt.found(sighting.place, now_s, seen=sighting.charger)
 
     def _doubted(self, stale: Collection[str], now_s: float) -> frozenset[str]:
         """The chargers that stand still for a look at their wiring; where it was found wrong they are anywhere."""

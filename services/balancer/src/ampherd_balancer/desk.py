@@ -50,7 +50,7 @@ class Desk:
         self.phases = PhaseChoice(now_s)
         self._is_on_one_phase = self._is_phase_doubted = False
         self._is_reached = False
-        self.is_anywhere = False
+        self.is_anywhere = self.is_seen = False
         self.first_seq = 0
         self._former: deque[tuple[float, float]] = deque()
         self._sender = Sender()

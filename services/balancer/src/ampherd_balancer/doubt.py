@@ -60,7 +60,10 @@ class _Look(NamedTuple):
 
 
 class Doubt:
-    """One metered node's. `look` at every decision; times are on the balancer's clock."""
+    """One metered node's. `look` at every decision; times are on the balancer's clock.
+
+    `place` is the line on which current was found that the policy has elsewhere, `seen` the charger if that is known.
+    """
 
     def __init__(self) -> None:
         self._since_s: list[float | None] = [None, None, None]
@@ -68,9 +71,10 @@ class Doubt:
         self._trusts_until_s = self._suspects_until_s = float("-inf")
         self._holds_until_s = float("-inf")
         self.place: int | None = None
+        self.seen: str | None = None
 
     def look(self, load: Phases, limit_a: float, cars: Sequence[Phases], interval_s: float, now_s: float) -> bool:
-        """Whether every charger below must stand still, to look; `place` is the line on which wrong wiring was found.
+        """Whether every charger below must stand still, to look.
 
         `load` is the meter's, `cars` what the policy believes each car to take on each line (A); the meter's period
         says how old both may be.
@@ -86,6 +90,11 @@ class Doubt:
         if now_s >= self._trusts_until_s:
             self._search(load, limit_a, cars, lasts_s, now_s)
         return self._look is not None
+
+    def found(self, place: int, now_s: float, *, seen: str | None = None) -> None:
+        """Current of some car, or of the one that was `seen` there, is on a line where the policy has none."""
+        self._holds_until_s, self.place, self.seen = now_s + HOLDS_S, place, seen
+        self._look = None
 
     def _search(self, load: Phases, limit_a: float, cars: Sequence[Phases], lasts_s: float, now_s: float) -> None:
         drawn = total(cars)
@@ -108,7 +117,7 @@ class Doubt:
         relief_a = look.load_a - load[look.place]
         is_relieved = relief_a >= look.elsewhere_a / 2
         if is_relieved and (now_s < self._suspects_until_s or look.is_cars(relief_a)):
-            self._holds_until_s, self.place = now_s + HOLDS_S, look.place
+            self.found(look.place, now_s)
         elif may_wait:
             return
         elif is_relieved:

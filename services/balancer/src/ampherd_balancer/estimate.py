@@ -98,6 +98,17 @@ class House:
         """The newest sample."""
         return self._latest[1] if self._latest else None
 
+    @property
+    def since_s(self) -> float:
+        """Since when the newest sample may have shown what was drawn."""
+        return self._latest[0] - self._back_s if self._latest is not None else float("-inf")
+
+    def beside(self, drawn: Sequence[Spans], now_s: float) -> tuple[Phases, Phases] | None:
+        """What the node took beside `drawn` by its newest sample, at least and at most (A per line); None without."""
+        if self._latest is None:
+            return None
+        return _rest(self._latest[1], drawn, self.since_s, now_s)
+
     def interval(self, drawn: Sequence[Spans], unseen: Phases, now_s: float) -> Interval:
         """What the rest of the node takes (A per line).
 
@@ -113,8 +124,7 @@ class House:
             self._settled.note(at_s, settled)
             self._lasting.note(at_s, settled)
             self._highs.note(at_s, high)
-        at_s, load = self._latest
-        low, high = _rest(load, drawn, at_s - self._back_s, now_s)
+        low, high = _rest(self._latest[1], drawn, self.since_s, now_s)
         likely = low
         if (peak := self._settled.most(now_s)) is not None:
             likely, high = most(low, add(peak, unseen)), most(high, peak)

@@ -7,6 +7,7 @@ from ampherd_core.policy import CONNECTION
 
 from ampherd_balancer.allocate import OWN_MAXIMUM
 from ampherd_balancer.core import Balancer, Outcome
+from ampherd_balancer.debut import newcomers
 from ampherd_balancer.desk import Desk
 from ampherd_balancer.explain_sun import explain_sun
 from ampherd_balancer.harvest import CODE as SUN
@@ -112,7 +113,7 @@ def _waiting(balancer: Balancer, outcome: Outcome, desk: Desk, now_s: float) -> 
     if not outcome.situation.is_fenced:
         return Reason("taking-over", "Waiting until every wallbox has confirmed the balancer.")
     if outcome.target.offers.get(desk.id, 0.0) > 0:
-        return Reason("starting", "Starts as soon as the others have made room.")
+        return _behind(balancer, desk) or Reason("starting", "Starts as soon as the others have made room.")
     if desk.is_stopped and desk.id not in outcome.target.offers:
         calm_s = balancer.policy.timings.return_after_s
         return Reason("waiting-calm", f"Comes back when the house has left it room for {calm_s:g} s.")
@@ -121,10 +122,21 @@ def _waiting(balancer: Balancer, outcome: Outcome, desk: Desk, now_s: float) -> 
     return _from_outside(balancer, outcome, code, now_s) or Reason("waiting-turn", no_room)
 
 
+def _behind(balancer: Balancer, desk: Desk) -> Reason | None:
+    shown = balancer.debuts.shown
+    if shown is None or desk.id not in newcomers(balancer.desks):
+        return None
+    before = balancer.policy.chargers[shown].name or shown
+    return Reason("first-start", f"Starts when the meter has shown the car at {before} on its line: one at a time.")
+
+
 def _charging(balancer: Balancer, outcome: Outcome, desk: Desk, now_s: float) -> Reason:
     target_a = outcome.target.offers.get(desk.id, 0.0)
     if target_a == 0:
         return Reason("turn-over", "Its turn is over; another car comes next.")
+    if balancer.debuts.shown == desk.id:
+        lines = " and ".join(desk.lines)
+        return Reason("first-start", f"Its first start: {desk.min_a:g} A until the meter has shown it on {lines}.")
     if target_a - desk.granted_a > balancer.policy.timings.deadband_a:
         return Reason("rising", f"On its way up to {target_a:.1f} A.")
     code = outcome.target.limited_by.get(desk.id, OWN_MAXIMUM)

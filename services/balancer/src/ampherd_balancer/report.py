@@ -155,12 +155,22 @@ def _sentence(balancer: Balancer, outcome: Outcome, now_s: float) -> str:
 
 def doubts(balancer: Balancer) -> Mapping[str, str]:
     """What was found of wrong wiring, as a sentence for each node."""
+    found = {node.id: balancer.meters[node.meter].doubt for node in balancer.tree if node.meter is not None}
     return {
-        node.id: f"{LINES[place]} of {node.id} was over its limit by cars that the policy has on other lines: check "
-        "`lines` of each charger and of the meter. Until then all chargers below it count on every line."
-        for node in balancer.tree
-        if node.meter is not None and (place := balancer.meters[node.meter].doubt.place) is not None
+        node_id: f"{_found(balancer, node_id, doubt.place, doubt.seen)}: check `lines` of each charger and of the "
+        "meter. Until then all chargers below it count on every line."
+        for node_id, doubt in found.items()
+        if doubt.place is not None
     }
+
+
+def _found(balancer: Balancer, node_id: str, place: int, seen: str | None) -> str:
+    where = f"{LINES[place]} of {node_id}"
+    if seen is None or seen not in balancer.desks:
+        return f"{where} was over its limit by cars that the policy has on other lines"
+    charger = balancer.desks[seen].charger
+    told = " and ".join(charger.lines)
+    return f"The car at {charger.name or seen} was seen on {where}, and the policy has it on {told}"
 
 
 def _alarms(balancer: Balancer, now_s: float) -> tuple[str, ...]:
