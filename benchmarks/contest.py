@@ -7,6 +7,8 @@ from typing import Final
 
 from ampherd_simulator.account import Account
 from ampherd_simulator.bookkeeper import Bookkeeper
+from ampherd_simulator.judge import Judge
+from ampherd_simulator.layers import Layer
 from ampherd_simulator.world import World
 
 from benchmarks.bound import bound
@@ -16,6 +18,11 @@ from benchmarks.ordered import ordered_wh
 from benchmarks.rivals.optimum import Plan
 from benchmarks.user import PlanningUser, Said
 
+STEP_S: Final = 1.0
+
+NOT_LATE: Final = frozenset({Layer.HOUSE, Layer.REACTION})
+"""What is over by the house alone, or while meter, decision, wallbox and a standard car take their time."""
+
 _TAKE_PART: Final = {Kind.SURPLUS: SOLAR, Kind.COST: COST}
 
 
@@ -24,10 +31,12 @@ class Entry:
     """A contender's day, what it said of plans that cannot be met, and what it would pay by its own forecast, EUR.
 
     That was the least by its planner when it knew of all plans; None without plans, or where one could not be met.
+    `late_as` is what was over though it could have been prevented, A·s.
     """
 
     name: str
     account: Account
+    late_as: float
     said: tuple[Said, ...] = ()
     foreseen_eur: float | None = None
 
@@ -53,20 +62,23 @@ def play(case: Case, name: str, lasts_s: float) -> Entry:
     contender = next(each for each in contenders(case) if each.name == name)
     world = World(case.policy(contender.mode, contender.solar), case.scenario, make_mind=contender.mind(case))
     keeper = Bookkeeper(world, case.tariff)
+    judge = Judge(world, STEP_S, {feeder_id: feeder.limit_a for feeder_id, feeder in world.site.feeders.items()})
     user = PlanningUser(case, world) if contender.has_plans and contender.rival is None else None
     foreseen_eur: float | None = None
 
     def watch(now: World) -> None:
         nonlocal foreseen_eur
         keeper.watch(now)
+        judge.watch()
         if user is not None:
             user.watch(now)
             if foreseen_eur is None and user.planned_eur is not None:
                 foreseen_eur = user.planned_eur + (keeper.account().charging_cost or 0.0)
 
-    world.run(lasts_s, watch=watch)
+    world.run(lasts_s, STEP_S, watch=watch)
+    late_as = sum(tally.total_as for layer, tally in judge.tallies.items() if layer not in NOT_LATE)
     said = tuple(user.said) if user is not None else ()
-    return Entry(contender.name, keeper.account(), said, foreseen_eur)
+    return Entry(contender.name, keeper.account(), late_as, said, foreseen_eur)
 
 
 def in_order(case: Case, lasts_s: float) -> float | None:

@@ -83,9 +83,9 @@ class _Run:
 
 
 class Judge:
-    """Watches a world step by step; `tallies` is the verdict."""
+    """Watches a world step by step; `tallies` is the verdict. `limits_a` are each feeder's, if not the policy's."""
 
-    def __init__(self, world: World, step_s: float) -> None:
+    def __init__(self, world: World, step_s: float, limits_a: Mapping[str, float] | None = None) -> None:
         self.tallies = {layer: Tally() for layer in Layer}
         self.ours_now: dict[tuple[str, Line], float] = {}
         self.step_s = step_s
@@ -96,8 +96,9 @@ class Judge:
         self._basis_s: dict[str, float] = {}
         self._informed_s: dict[str, float] = {}
         policy = world.policy
-        self._limits_a = {CONNECTION: policy.connection.limit_a} | {
-            circuit_id: circuit.limit_a for circuit_id, circuit in policy.circuits.items()
+        self._limits_a = limits_a or {
+            CONNECTION: policy.connection.limit_a,
+            **{circuit_id: circuit.limit_a for circuit_id, circuit in policy.circuits.items()},
         }
         self._settles_s = max(SETTLES_S[driver_of(charger)] for charger in self.chargers)
         self._period_s = DIALECTS[world.meter_kind].period_s
