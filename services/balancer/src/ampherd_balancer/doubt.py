@@ -32,7 +32,7 @@ TOLD_APART: Final = 6
 """The sums of more cars lie too close together to tell whose current a relief is."""
 
 HOLDS_S: Final = 21_600.0
-"""What was found holds so long, or until the policy is edited or another leads: then it is tried, and found again."""
+"""What a look found holds so long, unless the policy is edited or another leads; then it is tried, and found anew."""
 
 TRUSTS_S: Final = 900.0
 """After a look that found nothing there is no other one so long; one that was relieved by chance is remembered so."""
@@ -92,8 +92,9 @@ class Doubt:
         return self._look is not None
 
     def found(self, place: int, now_s: float, *, seen: str | None = None) -> None:
-        """Current of some car, or of the one that was `seen` there, is on a line where the policy has none."""
-        self._holds_until_s, self.place, self.seen = now_s + HOLDS_S, place, seen
+        """Current of some car is on a line where the policy has none; of one that was `seen` there it is certain."""
+        self._holds_until_s = now_s + HOLDS_S if seen is None else float("inf")
+        self.place, self.seen = place, seen
         self._look = None
 
     def _search(self, load: Phases, limit_a: float, cars: Sequence[Phases], lasts_s: float, now_s: float) -> None:
