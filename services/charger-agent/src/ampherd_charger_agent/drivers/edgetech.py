@@ -43,8 +43,8 @@ UPTIME: Final = Block(0x0006, 4)
 STATUS: Final = Block(0x0102, 3)
 """Offer (high byte) and cable rating (low byte), A; errors and state; board temperature, °C."""
 
-MEASURES: Final = Block(0x0105, 10)
-"""Currents (3), session energy, voltages (3), options, total energy (2, low word first)."""
+STATUS_AND_MEASURES: Final = Block(0x0102, 13)
+"""The same, then currents (3), session energy, voltages (3), options, total energy (2, low word first)."""
 
 MAX_CURRENT: Final = 0x0201
 """Whole A, the same in both bytes: low is the limit, high the limit of the next second. 0 pauses."""
@@ -87,7 +87,7 @@ _MS_PER_S: Final = 1000
 
 
 class Edgetech:
-    """Speaks whole amps; reads in four requests."""
+    """Speaks whole amps; reads in three requests."""
 
     def __init__(self, registers: Registers) -> None:
         self._registers = registers
@@ -99,8 +99,9 @@ class Edgetech:
 
     async def read(self, now_s: float) -> Snapshot:
         """One snapshot; the power is apparent (volts times amps), for the device has no other."""
-        status = await self._registers.read_input(STATUS.address, STATUS.count)
-        measures = await self._registers.read_input(MEASURES.address, MEASURES.count)
+        block = STATUS_AND_MEASURES
+        registers = await self._registers.read_input(block.address, block.count)
+        status, measures = registers[: STATUS.count], registers[STATUS.count :]
         uptime = await self._registers.read_input(UPTIME.address, UPTIME.count)
         phases = await self._phases()
         if low_byte(status[1]) not in _STATES:
