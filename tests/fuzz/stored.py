@@ -21,6 +21,7 @@ from ampherd_balancer.quarter import Quarter
 from ampherd_balancer.settings import Wishes
 from ampherd_balancer.turns import Turns
 from ampherd_balancer.usual import UsualLoads
+from ampherd_balancer.usual_sun import UsualSun
 from ampherd_core.history import Point
 from ampherd_core.messages import Mode, Reading
 from ampherd_core.policy_limits import OperatorCap, QuarterPeak
@@ -65,6 +66,7 @@ class Stored:
         self.seeds: Sequence[bytes] = [
             b"0" + wishes, b"1" + turns.remember(60.0), b"2" + encode(_POINT), b"3" + _POINT.at.isoformat().encode(),
             b"4" + _some_quarter(), b"5" + _some_signal(), b"6" + self._some_plans(), b"7" + _some_usual(),
+            b"7" + _some_sun(),
         ]  # fmt: skip
         self._readers: Sequence[Callable[[bytes], bool]] = (
             _wishes, _turns, _point, self._mark, _quarter, _signal, self._plans, _usual
@@ -184,7 +186,17 @@ def _usual(data: bytes) -> bool:
     again = UsualLoads()
     again.recall(usual.remember())
     promise(again.book == usual.book, "a load that changes on its way")
-    return bool(usual.book)
+    return _sun(data) or bool(usual.book)
+
+
+def _sun(data: bytes) -> bool:
+    sun = UsualSun()
+    sun.recall(data)
+    promise(all(power_w is None or 0 <= power_w <= MAX_PLAUSIBLE_W for power_w in sun.by_quarter), "no sun of a home")
+    again = UsualSun()
+    again.recall(sun.remember())
+    promise(again.by_quarter == sun.by_quarter, "a sun that changes on its way")
+    return bool(sun.by_quarter)
 
 
 def _reading(second: float) -> Reading:
@@ -208,6 +220,10 @@ def _some_signal() -> bytes:
 def _some_usual() -> bytes:
     lines = [1.5, 0.25, 0.0]
     return json.dumps({"connection": {"48": {"mean_a": lines, "high_a": lines, "weeks": 3}}, "carport": {}}).encode()
+
+
+def _some_sun() -> bytes:
+    return b'{"quarters": {"48": {"sun_w": 2500.5, "days": 3}}}'
 
 
 def _in_json(random: Random, data: bytes) -> bytes:

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from ampherd_core.messages import Event
@@ -146,6 +147,27 @@ def test_a_plan_keeps_out_of_a_power_window_that_is_still_to_come(policy: Policy
     site.set("carport-left", energy_kwh=20, by="06:00")
     site.until(0.05)
     assert site.states["carport-left"].reason.startswith("Charges 02:00 to 03:")
+
+
+def test_a_plan_waits_for_the_sun_that_is_usually_left_over(policy: Policy) -> None:
+    """On the third day the cheapest hours are left alone: from five hours on the sun has given 9 kW each day before."""
+    earns = policy.tariff.model_copy(update={"export_price": 0.02})
+    sun = [StepPart(line=line, current_a=-15, at_s=5 * HOUR_S, for_s=2 * HOUR_S) for line in policy.connection.lines]
+    site = night(policy.model_copy(update={"tariff": earns}), *sun, **ALONE)
+    zone = ZoneInfo(policy.site.timezone)
+    for day in (2, 1):
+        for step in range(12 * 360):
+            at = DUSK + timedelta(days=-day, seconds=10 * step)
+            beside_w = -9_000.0 if 5 <= step / 360 < 7 else 500.0
+            site.planner.planning.sun.note(beside_w, at.astimezone(zone), at.timestamp())
+    site.set("carport-left", energy_kwh=16, by="06:00")
+    site.until(0.05)
+    state = site.states["carport-left"]
+    assert state.reason.startswith("Charges 03:00 to 04:46: 16.0 kWh by ")
+    assert state.reason.endswith("; 16.0 kWh of it on the usual sun.")
+    site.until(7.9)
+    assert site.charged_kwh("carport-left") == pytest.approx(16, abs=0.4)
+    assert sum(site.by_hour_wh["carport-left"][5:7]) / 1000 == pytest.approx(16, abs=0.4)
 
 
 def test_what_cannot_be_met_is_told_at_once_and_charged_as_far_as_it_goes(policy: Policy) -> None:

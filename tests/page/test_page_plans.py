@@ -72,7 +72,8 @@ def short(now: datetime) -> PlanState:
 def usual(now: datetime) -> UsualLoad:
     day: list[Phases] = [(1 + (8 if 68 < quarter < 84 else 0), 3, 2 + quarter % 7 / 3) for quarter in range(96)]
     week = tuple((day * 7)[:QUARTERS_A_WEEK])
-    return UsualLoad(at=now, mean_a=week, high_a=week)
+    sun_w = [max(0.0, 6_100 * (1 - ((quarter - 52) / 20) ** 2)) for quarter in range(96)]
+    return UsualLoad(at=now, mean_a=week, high_a=week, sun_w=(*sun_w[:95], None))
 
 
 async def test_a_plan_says_what_it_will_do_and_what_it_cannot(shown: Shown) -> None:
@@ -84,6 +85,7 @@ async def test_a_plan_says_what_it_will_do_and_what_it_cannot(shown: Shown) -> N
     await expect(garage.locator(".slots i")).to_have_count(3)
     await expect(left.locator(".said.is-short")).to_contain_text("18.0 kWh short")
     await expect(page.locator(".usual")).to_contain_text("L1 at most 9.0 A")
+    await expect(page.locator(".usual")).to_contain_text("Sun left over, at most 6.1 kW")
     if shot := os.environ.get("AMPHERD_SHOT"):
         await garage.locator(".plan summary").click()
         await page.screenshot(path=shot, full_page=True)

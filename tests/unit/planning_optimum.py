@@ -12,7 +12,10 @@ NEVER = 1e4
 
 
 def optimum(orders: Sequence[Order], slots: Sequence[Slot], *, gap: float = 1e-4) -> tuple[float, float]:
-    """The shortage (Wh) and the cost beside it; each car charges at 0 or at its minimum at least, slot by slot."""
+    """The shortage (Wh) and the cost beside it; each car charges at 0 or at its minimum at least, slot by slot.
+
+    Where there is sun it costs no more than what is bought.
+    """
     model = highspy.Highs()  # type: ignore[no-untyped-call]
     model.silent()
     model.setOptionValue("mip_rel_gap", gap)
@@ -20,7 +23,7 @@ def optimum(orders: Sequence[Order], slots: Sequence[Slot], *, gap: float = 1e-4
     short = [model.addVariable(lb=0, obj=NEVER) for _ in orders]
     gains: list[list[tuple[float, highspy.highs.highs_var]]] = [[] for _ in orders]
     for slot in slots:
-        amps = {}
+        amps, kwhs = {}, []
         for place, order in enumerate(orders):
             if order.by < slot.end:
                 continue
@@ -31,6 +34,11 @@ def optimum(orders: Sequence[Order], slots: Sequence[Slot], *, gap: float = 1e-4
             model.addConstr(current <= order.max_a * is_on)
             amps[order.charger] = current
             gains[place].append((kwh, current))
+            kwhs.append(kwh * current)
+        if slot.sun_w and kwhs:
+            saved = slot.sun_price - (slot.price or 0.0)
+            on_sun = model.addVariable(lb=0, ub=slot.sun_w * slot.hours / 1000, obj=min(0.0, saved))
+            model.addConstr(on_sun <= sum(kwhs))
         for limit in slot.limits:
             members = [(limit.weights[charger], a) for charger, a in amps.items() if limit.weights.get(charger)]
             if members:

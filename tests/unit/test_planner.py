@@ -17,6 +17,13 @@ def order(charger: str = "left", *, kwh: float, hours: float, min_a: float = 6, 
     return Order(charger, kwh * 1000, by, min_a, max_a, THREE_PHASE)
 
 
+def sunny(slots: list[Slot], sun_w: list[float], earns: float) -> list[Slot]:
+    """So much sun in each hour."""
+    return [
+        slot._replace(sun_w=sun_w[int((slot.start - EVENING) / timedelta(hours=1))], sun_price=earns) for slot in slots
+    ]
+
+
 def slots(orders: list[Order], prices: list[float | None], room_a: float = 100.0) -> list[Slot]:
     """One price an hour; every charger loads the one line."""
     limit = Limit("connection-l1", room_a, {order.charger: 1.0 for order in orders})
@@ -127,3 +134,40 @@ def test_slots_are_cut_at_quarters_and_where_an_order_is_due() -> None:
     minutes = [int((start - EVENING) / timedelta(minutes=1)) for start, _ in stretches]
     assert minutes == [7, 15, 30]
     assert stretches[-1][1] == EVENING + timedelta(minutes=40)
+
+
+@pytest.mark.parametrize(
+    ("sun_w", "earns", "hours", "cost", "sun_wh"),
+    [
+        pytest.param([0, 0, 0, 11_040], 0.08, {3}, 11.04 * 0.08, 11_040, id="the sun gives all of it"),
+        pytest.param([0, 0, 0, 11_040], 0.15, {1}, 11.04 * 0.10, 0, id="feeding it in earns more than the night costs"),
+        pytest.param([0, 0, 0, 2_070], 0.0, {1}, 11.04 * 0.10, 0, id="too weak: the rest would be dear"),
+        pytest.param([0, 0, 5_520, 5_520], 0.08, {2, 3}, 11.04 * 0.08, 11_040, id="as strong as the sun, for longer"),
+        pytest.param([0, 0, 0, 8_280], 0.02, {1, 3}, 8.28 * 0.02 + 2.76 * 0.10, 8_280, id="the rest at night"),
+    ],
+)
+def test_the_sun_that_is_usually_left_over_costs_what_it_would_earn(
+    sun_w: list[float], earns: float, hours: set[int], cost: float, sun_wh: float
+) -> None:
+    """11 kWh for a car of 4.1 to 11 kW, with 0.10 a kWh in the second hour and 0.30 else."""
+    orders = [order(kwh=11.04, hours=4)]
+    schedule = plan(orders, sunny(slots(orders, [0.3, 0.1, 0.3, 0.3]), sun_w, earns))
+    outlook = schedule.outlooks["left"]
+    assert charging_hours(schedule, "left") == hours
+    assert outlook.cost == pytest.approx(cost, abs=0.01)
+    assert outlook.sun_wh == pytest.approx(sun_wh, abs=60)
+
+
+def test_two_cars_share_the_sun_and_its_price() -> None:
+    orders = [order("left", kwh=5.52, hours=2), order("right", kwh=5.52, hours=2)]
+    schedule = plan(orders, sunny(slots(orders, [0.3, 0.3]), [0, 8_280], 0.06))
+    costs = {charger: outlook.cost for charger, outlook in schedule.outlooks.items()}
+    assert costs["left"] + costs["right"] == pytest.approx(8.28 * 0.06 + 2.76 * 0.3, abs=0.01)
+    assert schedule.cost == pytest.approx(sum(costs.values()))
+
+
+def test_without_a_price_the_sun_comes_before_the_unknown() -> None:
+    orders = [order(kwh=5.52, hours=3)]
+    schedule = plan(orders, sunny(slots(orders, [None, None, None]), [0, 5_520, 0], 0.08))
+    assert charging_hours(schedule, "left") == {1}
+    assert schedule.outlooks["left"].unpriced_wh == pytest.approx(0, abs=1)

@@ -21,7 +21,7 @@ Home = tuple[list[Order], list[Slot]]
 
 
 @st.composite
-def homes(draw: st.DrawFn, *, cars: int = 4, quarters: int = 14) -> Home:
+def homes(draw: st.DrawFn, *, cars: int = 4, quarters: int = 14, is_sunny: bool = False) -> Home:
     orders, lines = [], {}
     for place in range(draw(st.integers(1, cars))):
         charger = f"car-{place}"
@@ -33,7 +33,15 @@ def homes(draw: st.DrawFn, *, cars: int = 4, quarters: int = 14) -> Home:
         share = draw(st.sampled_from([0.0, 0.1, 0.25, 0.4, 0.7, 1.0]) | st.floats(0, 1.2))
         priority = draw(st.integers(1, 9))
         orders.append(Order(charger, share * most_wh, EVENING + due * SLOT, min_a, max_a, watts, priority))
-    return orders, [_slot(draw, start, end, lines) for start, end in cuts(EVENING, orders)]
+    slots = [_slot(draw, start, end, lines) for start, end in cuts(EVENING, orders)]
+    return orders, [_lit(draw, slot) for slot in slots] if is_sunny else slots
+
+
+def _lit(draw: st.DrawFn, slot: Slot) -> Slot:
+    """As much sun as nothing, less than a car needs, or more than all take; what it earns is no more than the price."""
+    sun_w = draw(st.sampled_from([0.0, 900.0, 2_000.0, 4_200.0, 30_000.0]) | st.floats(0, 12_000))
+    earns = draw(st.sampled_from([0.0, 0.08, -0.02]))
+    return slot._replace(sun_w=sun_w, sun_price=min(slot.price or 0.0, earns))
 
 
 def _slot(draw: st.DrawFn, start: datetime, end: datetime, lines: dict[str, tuple[int, ...]]) -> Slot:
@@ -51,7 +59,7 @@ def _missing_wh(schedule: Schedule) -> float:
 
 
 @settings(max_examples=150, deadline=None)
-@given(homes(quarters=40))
+@given(homes(quarters=40) | homes(quarters=40, is_sunny=True))
 def test_no_limit_is_passed_and_no_car_gets_less_than_its_minimum(home: Home) -> None:
     orders, slots = home
     schedule = plan(orders, slots)
@@ -68,7 +76,7 @@ def test_no_limit_is_passed_and_no_car_gets_less_than_its_minimum(home: Home) ->
 
 
 @settings(max_examples=60, deadline=None)
-@given(homes())
+@given(homes() | homes(is_sunny=True))
 def test_what_can_be_met_is_met_at_no_more_than_the_optimum(home: Home) -> None:
     orders, slots = home
     schedule = plan(orders, slots)

@@ -55,6 +55,27 @@ def test_more_is_welcome_where_something_dearer_is_still_to_come(
     assert (agenda.amps, agenda.takes_more) == (0.0, False)
 
 
+@pytest.mark.parametrize(
+    ("sun_w", "expected"),
+    [
+        ((0, 0, 0), [True, True, True]),
+        ((0, 9_000, 9_000), [False, True, True]),
+        ((0, 5_520, 2_000), [True, False, True]),
+    ],
+    ids=["no sun", "the sun gives more than what is planned", "partly"],
+)
+def test_what_is_bought_is_not_bought_earlier_than_what_the_sun_gives(
+    sun_w: tuple[float, ...], expected: list[bool]
+) -> None:
+    """It is 0.20 at first, then 0.30, and what the sun gives is worth 0.08."""
+    slots = [
+        Slot(DUSK + place * HOUR, DUSK + (place + 1) * HOUR, price, (), sun, 0.08)
+        for place, (price, sun) in enumerate(zip((0.2, 0.3, 0.3), sun_w, strict=True))
+    ]
+    found = stints(AIM, state(0, 1, 2), slots, datetime.timestamp)
+    assert [stint.takes_more for stint in found or ()] == expected
+
+
 def test_a_plan_that_falls_short_charges_all_the_time_and_is_first_in_its_own_parts() -> None:
     order = Order("garage", 90_000.0, DUSK + 8 * HOUR, 6, 16, 690)
     slots = [Slot(DUSK + hour * HOUR, DUSK + (hour + 1) * HOUR, 0.2, ()) for hour in range(8)]

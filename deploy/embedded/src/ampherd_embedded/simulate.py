@@ -33,7 +33,7 @@ class Options(TypedDict):
     begins: str | None
     hours: float | None
     tariff: Path | None
-    export_price_per_kwh: float
+    export_price_per_kwh: float | None
     seed: int
     json_file: Path | None
     html_file: Path | None

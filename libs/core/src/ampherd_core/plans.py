@@ -13,7 +13,8 @@ from ampherd_core.messages import Energy, Identifier, Message, Moment, Offer, Pe
 MAX_ENERGY_KWH: Final = 300.0
 """No car's battery holds more."""
 
-QUARTERS_A_WEEK: Final = 7 * 24 * 4
+QUARTERS_A_DAY: Final = 24 * 4
+QUARTERS_A_WEEK: Final = 7 * QUARTERS_A_DAY
 _Lines = Annotated[
     PerLine, WithJsonSchema({"type": "array", "items": {"type": "number"}, "minItems": 3, "maxItems": 3})
 ]
@@ -120,6 +121,7 @@ class PlanState(Message):
     )
     unit: Annotated[str, Field(max_length=20)] = Field("", description="what the cost is in, like EUR")
     unpriced_wh: Energy = Field(0, description="planned where no price is known, Wh")
+    sun_wh: Energy = Field(0, description="what the sun is expected to give of what is planned, Wh")
     code: Identifier = Field(description="what became of it, for programs")
     reason: Text = Field(description="the same, as a sentence")
     parts: Annotated[tuple[PlannedPart, ...], Field(max_length=400)] = Field((), description="when it will charge")
@@ -137,6 +139,10 @@ class UsualLoad(Message):
     )
     high_a: Annotated[tuple[_Lines | None, ...], Field(max_length=QUARTERS_A_WEEK)] = Field(
         description="what it seldom exceeds, per line, A: plans reckon with it"
+    )
+    sun_w: Annotated[tuple[Power | None, ...], Field(max_length=QUARTERS_A_DAY)] = Field(
+        (),
+        description="what the sun leaves over before any car, by the quarter-hour of the day, W; empty: none learned",
     )
 
 

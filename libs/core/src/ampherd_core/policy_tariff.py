@@ -59,6 +59,9 @@ class Tariff(Section):
 
     unit: str = Field("EUR", max_length=20, description="what prices are in; `g CO2` plans for the greenest hours")
     price: Price | None = Field(None, description="whenever nothing else says, per kWh")
+    export_price: Price | None = Field(
+        None, description="what a kWh fed in earns; plans then reckon with the sun that is usually left over"
+    )
     windows: Annotated[dict[Identifier, PriceWindow], Field(max_length=50)] = Field(
         default_factory=dict, description="prices by time of day, by id; the first that holds counts"
     )

@@ -24,6 +24,7 @@ from ampherd_balancer.site import bounds
 from ampherd_balancer.tariff import Prices, price_at
 from ampherd_balancer.transition import floor_to
 from ampherd_balancer.usual import UsualLoads
+from ampherd_balancer.usual_sun import UsualSun
 
 EARLY: Final = timedelta(minutes=10)
 """Plans aim to be ready this much before their time, where that can be."""
@@ -103,7 +104,9 @@ def _obstacle(desk: Desk, due: datetime, missing_wh: float | None, at: datetime)
     return next((code for code, applies in obstacles.items() if applies), None)
 
 
-def write(core: Balancer, aims: Mapping[str, Aim], prices: Prices, usual: UsualLoads, at: datetime) -> Brief:
+def write(
+    core: Balancer, aims: Mapping[str, Aim], prices: Prices, usual: UsualLoads, sun: UsualSun, at: datetime
+) -> Brief:
     """The brief for the aims of all chargers at that time (UTC)."""
     orders = [aim.order for aim in aims.values() if aim.order is not None]
     ahead = [order._replace(by=order.by - EARLY) for order in orders] + orders
@@ -119,7 +122,9 @@ def write(core: Balancer, aims: Mapping[str, Aim], prices: Prices, usual: UsualL
         house_w = sum(others[CONNECTION]) * core.policy.connection.voltage_v
         limits = [_in_steps(bound.beside(others[bound.node_id]), steps_a) for bound in walls]
         limits += caps.limits(local, end.astimezone(zone), house_w)
-        slots.append(Slot(start, end, price_at(core.policy.tariff, prices, local), limits))
+        price, sun_price = price_at(core.policy.tariff, prices, local), core.policy.tariff.export_price
+        sun_w = sun.at(local) if sun_price is not None else None
+        slots.append(Slot(start, end, price, limits, sun_w or 0.0, sun_price or 0.0))
     return Brief(at, key(core, aims, prices, at), aims, slots)
 
 

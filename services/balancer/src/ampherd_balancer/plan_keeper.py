@@ -32,6 +32,7 @@ LOOK_AT_FILE_EVERY_S: Final = 60.0
 
 _PLANS: Final = "plans"
 _USUAL: Final = "usual"
+_SUN: Final = "usual-sun"
 _PRICES: Final = "prices"
 
 Say = Callable[[Outbound], Awaitable[bool]]
@@ -123,6 +124,7 @@ class PlanKeeper:
             await self._save(_PLANS, self.planning.remember())
         if has_learned:
             await self._save(_USUAL, self.planning.usual.remember())
+            await self._save(_SUN, self.planning.sun.remember())
             await self._say_usual()
 
     async def _plan(self, core: Balancer) -> None:
@@ -169,7 +171,7 @@ class PlanKeeper:
     async def _load(self) -> None:
         """What is stored is never replaced unread: without an answer it is asked for again."""
         try:
-            plans, usual, prices = [await self._store.load(name) for name in (_PLANS, _USUAL, _PRICES)]
+            plans, usual, sun, prices = [await self._store.load(name) for name in (_PLANS, _USUAL, _SUN, _PRICES)]
         except StoreError as err:
             log.debug("plans_not_loaded", error=str(err))
             return
@@ -177,6 +179,8 @@ class PlanKeeper:
             self.planning.recall(plans)
         if usual:
             self.planning.usual.recall(usual)
+        if sun:
+            self.planning.sun.recall(sun)
         if prices and not self.planning.prices.entries:
             try:
                 self.planning.hear_prices(prices)

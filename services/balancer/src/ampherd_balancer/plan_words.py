@@ -18,6 +18,9 @@ from ampherd_balancer.planner import Outlook, Schedule, Shortfall
 _SHOWN: Final = 3
 """A sentence names so many stretches of charging; the rest are in the table."""
 
+_TOLD_WH: Final = 50.0
+"""Less than a tenth of a kilowatt-hour of sun is not told."""
+
 _RESTING: Final = {
     "none": "No plan.",
     "off": "Switched off: the plan waits until another mode is chosen.",
@@ -57,6 +60,7 @@ def plan_state(desk: Desk, aim: Aim, schedule: Schedule, account: Account, at: d
             "ready_at": outlook.ready_at,
             "cost": round(outlook.cost, 3) if outlook.unpriced_wh < outlook.planned_wh else None,
             "unpriced_wh": _wh(outlook.unpriced_wh),
+            "sun_wh": _wh(outlook.sun_wh),
             "code": "met" if outlook.shortfall is None else f"short-of-{outlook.shortfall}",
             "reason": _sentence(desk, aim, outlook, parts, zone) + _estimate(account),
             "parts": parts,
@@ -83,7 +87,8 @@ def _sentence(desk: Desk, aim: Aim, outlook: Outlook, parts: Sequence[PlannedPar
     due = _day_and_time(aim.due, zone) if aim.due is not None else ""
     if outlook.shortfall is None:
         cost = _cost(outlook, desk.policy.tariff.unit)
-        return f"Charges {_times(parts, zone)}: {outlook.planned_wh / 1000:.1f} kWh by {due}{cost}."
+        sun = f"; {_kwh(outlook.sun_wh)} of it on the usual sun" if outlook.sun_wh >= _TOLD_WH else ""
+        return f"Charges {_times(parts, zone)}: {outlook.planned_wh / 1000:.1f} kWh by {due}{cost}{sun}."
     wanted_wh = outlook.planned_wh + outlook.missing_wh
     some = f"Only {outlook.planned_wh / 1000:.1f} of {wanted_wh / 1000:.1f} kWh by {due}"
     return f"{some}, {_kwh(outlook.missing_wh)} short: {_why(outlook)} It charges with all it can get."

@@ -15,7 +15,8 @@ from typing import Final, NamedTuple
 
 from ampherd_balancer.allocate import Limit
 from ampherd_balancer.mixture import Share, Vector, mix
-from ampherd_balancer.ways import Lot, Taker, rooms
+from ampherd_balancer.sunny import SunnyLot
+from ampherd_balancer.ways import Lot, Room, Taker, rooms
 
 SLOT: Final = timedelta(minutes=15)
 """Prices and demand are accounted by the quarter-hour."""
@@ -30,6 +31,9 @@ _DEAR: Final = 1e3
 """Going short costs so many times what any slot does: energy is never traded for money."""
 
 _SHORTEST: Final = timedelta(seconds=1)
+
+_SUN: Final = "sun"
+"""Names what the sun leaves over as a limit: within it energy costs no more than feeding it in would earn."""
 
 
 class Order(NamedTuple):
@@ -49,17 +53,26 @@ class Order(NamedTuple):
 
 
 class Slot(NamedTuple):
-    """A stretch of time: what a kilowatt-hour costs (None where it is not known), and the limits beside the house."""
+    """A stretch of time: what a kilowatt-hour costs (None where it is not known), and the limits beside the house.
+
+    Of up to `sun_w`, which the sun is expected to leave over, one costs `sun_price`: what feeding it in would earn.
+    """
 
     start: datetime
     end: datetime
     price: float | None
     limits: Sequence[Limit]
+    sun_w: float = 0.0
+    sun_price: float = 0.0
 
     @property
     def hours(self) -> float:
         """How long it lasts."""
         return (self.end - self.start).total_seconds() / 3600
+
+    def sun_share(self, power_w: float) -> float:
+        """How much of all that cars take the sun gives, 0 to 1."""
+        return min(1.0, self.sun_w / power_w) if power_w > 0 else 0.0
 
 
 class Part(NamedTuple):
@@ -81,8 +94,9 @@ class Shortfall(StrEnum):
 class Outlook(NamedTuple):
     """What becomes of one order: the energy that it gets and goes short of, when it is done, and at what cost.
 
-    `unpriced_wh` of it fall where no price is known, and are not in the cost. `most_wh` is what could be charged in
-    time if no other car had a plan; `limited_by` is the limit that is tightest where it is too little.
+    `sun_wh` of it the sun is expected to give. `unpriced_wh` fall where no price is known, and are not in the cost.
+    `most_wh` is what could be charged in time if no other car had a plan; `limited_by` is the limit that is tightest
+    where it is too little.
     """
 
     planned_wh: float
@@ -93,6 +107,7 @@ class Outlook(NamedTuple):
     shortfall: Shortfall | None = None
     most_wh: float = 0.0
     limited_by: str = ""
+    sun_wh: float = 0.0
 
     @property
     def is_met(self) -> bool:
@@ -139,35 +154,77 @@ def plan(orders: Sequence[Order], slots: Sequence[Slot]) -> Schedule:
         return Schedule(outlooks={order.charger: _lost(order) for order in orders})
     takers = [Taker(order.charger, order.min_a, order.max_a, order.watts_per_amp) for order in orders]
     seen = _prices(slots)
-    lots_room = rooms(takers, [slot.limits for slot in slots])
-    lots = [
-        Lot(room, takers, hours=slot.hours, price=price, open_to=[order.by >= slot.end for order in orders])
-        for room, slot, price in zip(lots_room, slots, seen, strict=True)
-    ]
+    lots = _lots(orders, takers, slots, seen)
     demands = tuple([max(0.0, order.energy_wh) / 1000 for order in orders])
     mixture = mix([lot.best for lot in lots], demands, _penalties(orders, seen))
     parts = _parts(orders, slots, mixture.lots)
     alone_wh = [_most_wh(place, orders, slots, lots) for place in range(len(orders))]
+    watts = {order.charger: order.watts_per_amp for order in orders}
     outlooks = {
-        order.charger: _outlook(order, most_wh, parts, slots) for order, most_wh in zip(orders, alone_wh, strict=True)
+        order.charger: _outlook(order, most_wh, parts, slots, watts)
+        for order, most_wh in zip(orders, alone_wh, strict=True)
     }
     return Schedule(parts, outlooks)
 
 
-def _prices(slots: Sequence[Slot]) -> list[float]:
-    """What each slot costs in the planner's eyes: the unknown after all known, and among equals the later."""
-    known = [slot.price for slot in slots if slot.price is not None]
-    dearest, size = max(known, default=0.0), max((abs(price) for price in known), default=1.0) or 1.0
-    unknown = dearest + size
+def _lots(
+    orders: Sequence[Order], takers: Sequence[Taker], slots: Sequence[Slot], seen: Sequence[_Seen]
+) -> list[Lot | SunnyLot]:
+    lots_room = rooms(takers, [slot.limits for slot in slots])
+    lots_lit = rooms(takers, [_lit(orders, slot) for slot in slots])
     return [
-        (slot.price if slot.price is not None else unknown) + _EARLY * size * place / len(slots)
-        for place, slot in enumerate(slots)
+        _lot(room, lit, takers, slot, price, [order.by >= slot.end for order in orders])
+        for room, lit, slot, price in zip(lots_room, lots_lit, slots, seen, strict=True)
     ]
 
 
-def _penalties(orders: Sequence[Order], prices: Sequence[float]) -> Vector:
+def _lit(orders: Sequence[Order], slot: Slot) -> Sequence[Limit]:
+    """The slot's limits, and the sun as one more."""
+    weights_w = {order.charger: order.watts_per_amp for order in orders}
+    return [*slot.limits, Limit(_SUN, slot.sun_w, weights_w)] if slot.sun_w else slot.limits
+
+
+def _lot(
+    room: Room, lit: Room, takers: Sequence[Taker], slot: Slot, seen: _Seen, open_to: Sequence[bool]
+) -> Lot | SunnyLot:
+    if not slot.sun_w:
+        return Lot(room, takers, hours=slot.hours, price=seen.price, open_to=open_to)
+    sun_kwh = slot.sun_w * slot.hours / 1000
+    return SunnyLot(
+        room,
+        lit,
+        takers,
+        hours=slot.hours,
+        price=seen.price,
+        sun_kwh=sun_kwh,
+        sun_price=seen.sun_price,
+        open_to=open_to,
+    )
+
+
+class _Seen(NamedTuple):
+    """What a slot costs in the planner's eyes, from the grid and on the sun."""
+
+    price: float
+    sun_price: float
+
+
+def _prices(slots: Sequence[Slot]) -> list[_Seen]:
+    """The unknown costs more than all known, and among equals the later."""
+    known = [slot.price for slot in slots if slot.price is not None]
+    known += [slot.sun_price for slot in slots if slot.sun_w]
+    dearest, size = max(known, default=0.0), max((abs(price) for price in known), default=1.0) or 1.0
+    unknown = dearest + size
+    seen = []
+    for place, slot in enumerate(slots):
+        late = _EARLY * size * place / len(slots)
+        seen.append(_Seen((slot.price if slot.price is not None else unknown) + late, slot.sun_price + late))
+    return seen
+
+
+def _penalties(orders: Sequence[Order], seen: Sequence[_Seen]) -> Vector:
     """What going short costs: the more the higher the priority, then the sooner it is due."""
-    size = (max(abs(price) for price in prices) or 1.0) * _DEAR
+    size = (max(abs(price) for each in seen for price in each) or 1.0) * _DEAR
     queue = sorted(range(len(orders)), key=lambda place: (-orders[place].priority, -orders[place].by.timestamp()))
     return tuple([size * (1 + 0.1 * queue.index(place)) for place in range(len(orders))])
 
@@ -202,31 +259,37 @@ def _distance(amps: Vector, before: Vector) -> float:
     return sum([abs(a - b) for a, b in zip(amps, before, strict=True)])
 
 
-def _outlook(order: Order, most_wh: float, parts: Sequence[Part], slots: Sequence[Slot]) -> Outlook:
-    planned_wh = cost = unpriced_wh = 0.0
+def _outlook(
+    order: Order, most_wh: float, parts: Sequence[Part], slots: Sequence[Slot], watts: Mapping[str, float]
+) -> Outlook:
+    planned_wh = cost = unpriced_wh = sun_wh = 0.0
     ready_at = None
     for part in parts:
         amps = part.amps.get(order.charger, 0.0)
         if amps <= 0:
             continue
         ready_at = part.end
+        power_w = sum([a * watts[charger] for charger, a in part.amps.items()])
         for slot in slots:
             hours = (min(part.end, slot.end) - max(part.start, slot.start)).total_seconds() / 3600
             if hours > 0:
                 energy_wh = amps * order.watts_per_amp * hours
+                on_sun_wh = energy_wh * slot.sun_share(power_w)
                 planned_wh += energy_wh
+                sun_wh += on_sun_wh
+                cost += on_sun_wh / 1000 * slot.sun_price
                 if slot.price is None:
-                    unpriced_wh += energy_wh
+                    unpriced_wh += energy_wh - on_sun_wh
                 else:
-                    cost += energy_wh / 1000 * slot.price
+                    cost += (energy_wh - on_sun_wh) / 1000 * slot.price
     missing_wh = max(0.0, order.energy_wh - planned_wh)
-    outlook = Outlook(planned_wh, missing_wh, ready_at, cost, unpriced_wh, most_wh=most_wh)
+    outlook = Outlook(planned_wh, missing_wh, ready_at, cost, unpriced_wh, most_wh=most_wh, sun_wh=sun_wh)
     if missing_wh <= MET_WITHIN_WH:
         return outlook._replace(missing_wh=0.0)
     return outlook._replace(shortfall=_shortfall(order, most_wh, slots), limited_by=_tightest(order, slots))
 
 
-def _most_wh(place: int, orders: Sequence[Order], slots: Sequence[Slot], lots: Sequence[Lot]) -> float:
+def _most_wh(place: int, orders: Sequence[Order], slots: Sequence[Slot], lots: Sequence[Lot | SunnyLot]) -> float:
     """What this order could get by its time if it were the only one, Wh."""
     worths = tuple([1e9 if other == place else -1e9 for other in range(len(orders))])
     return sum([lot.best(worths).gains[place] for lot, slot in zip(lots, slots, strict=True)]) * 1000

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from ampherd_core.messages import Event, Severity
 from ampherd_core.phases import Phases, add, subtract
 from ampherd_core.plans import QUARTERS_A_WEEK, Plan, PlanState, UsualLoad
-from ampherd_core.policy import Policy
+from ampherd_core.policy import CONNECTION, Policy
 
 from ampherd_balancer import account as accounts_
 from ampherd_balancer import brief as briefs
@@ -28,6 +28,7 @@ from ampherd_balancer.site import Node
 from ampherd_balancer.stints import stints
 from ampherd_balancer.tariff import Prices, read_prices
 from ampherd_balancer.usual import UsualLoads
+from ampherd_balancer.usual_sun import UsualSun
 from ampherd_balancer.wish_plan import read_plan, read_soc, standing
 
 SETTINGS: Final = frozenset({"plan", "soc"})
@@ -47,6 +48,7 @@ class Planning:
         self.accounts: dict[str, Account] = {}
         self.prices = Prices()
         self.usual = UsualLoads()
+        self.sun = UsualSun()
         self._planned: tuple[object, ...] = ()
         self._warned: dict[str, object] = {}
         self._missed: list[Event] = []
@@ -68,14 +70,18 @@ class Planning:
         self.prices = read_prices(payload)
 
     def note(self, core: Balancer, at: datetime, now_s: float) -> bool:
-        """Look at the site, about once a second; True when something was learned of the house."""
+        """Look at the site, about once a second; True when something was learned of the house or the sun."""
         for desk in core.desks.values():
             account = self._account(desk.id)
             if desk.state is not None and desk.is_reachable(now_s):
                 watts = watts_per_amp(core.policy.connection, desk.lines)
                 account.note(desk.state, max(desk.trace.latest) * watts, now_s)
             self._note_due(core.policy, desk.id, account, at)
-        return self.usual.note(_house(core, now_s), briefs.local_now(core.policy, at), now_s)
+        house, local, beside_w = _house(core, now_s), briefs.local_now(core.policy, at), core.rest.power_w
+        has_learned = self.usual.note(house, local, now_s)
+        if CONNECTION in house and beside_w is not None:
+            has_learned |= self.sun.note(beside_w, local, now_s)
+        return has_learned
 
     def brief(self, core: Balancer, at: datetime) -> Brief | None:
         """What is to be planned now; None while the schedule in force is still right."""
@@ -85,7 +91,7 @@ class Planning:
         }
         if briefs.key(core, aims, self.prices, at) == self._planned:
             return None
-        return briefs.write(core, aims, self.prices, self.usual, at)
+        return briefs.write(core, aims, self.prices, self.usual, self.sun, at)
 
     def take(self, core: Balancer, brief: Brief, schedule: Schedule, at: datetime, now_s: float) -> Report:
         """Let a finished schedule rule; `at` and `now_s` are the same moment."""
@@ -108,13 +114,14 @@ class Planning:
         return Report(states, events)
 
     def usual_load(self, at: datetime, node: str) -> UsualLoad:
-        """What was learned of a node, for people."""
+        """What was learned of a node, and of the sun, for people."""
         book = self.usual.book.get(node, {})
         quarters = range(QUARTERS_A_WEEK)
         return UsualLoad(
             at=at,
             mean_a=tuple(book[quarter].mean_a if quarter in book else None for quarter in quarters),
             high_a=tuple(book[quarter].high_a if quarter in book else None for quarter in quarters),
+            sun_w=self.sun.by_quarter,
         )
 
     def remember(self) -> bytes:

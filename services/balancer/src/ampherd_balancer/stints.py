@@ -6,24 +6,28 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from ampherd_core.plans import PlanState
+from ampherd_core.plans import PlannedPart, PlanState
 
 from ampherd_balancer.agenda import Stint
 from ampherd_balancer.brief import Aim
 from ampherd_balancer.planner import Slot
 
 _RESTING: Final = frozenset({"off", "soc-unknown", "no-car", "below-minimum"})
+_SAME_W: Final = 5.0
+"""Planned power is told in whole watts."""
+
 _UNKNOWN: Final = float("inf")
 """Where no price is known is the dearest of all."""
 
 
 class _Piece(NamedTuple):
-    """A part of the schedule within one slot."""
+    """A part of the schedule within one slot: what a kWh of it costs, and one on top of it."""
 
     start: datetime
     end: datetime
     amps: float
     price: float
+    extra_price: float
 
 
 def stints(
@@ -39,7 +43,7 @@ def stints(
     found: list[Stint] = []
     dearest = float("-inf")
     for piece in reversed(pieces):
-        takes_more = not found or piece.price <= dearest
+        takes_more = not found or piece.extra_price <= dearest
         found.append(Stint(clock_s(piece.start), clock_s(piece.end), piece.amps, takes_more))
         dearest = max(dearest, piece.price)
     found.reverse()
@@ -55,5 +59,13 @@ def _pieces(state: PlanState, slots: Sequence[Slot]) -> Sequence[_Piece]:
         for slot in slots:
             start, end = max(part.start, slot.start), min(part.end, slot.end)
             if start < end:
-                found.append(_Piece(start, end, part.offer_a, _UNKNOWN if slot.price is None else slot.price))
+                found.append(_piece(part, slot, start, end))
     return found
+
+
+def _piece(part: PlannedPart, slot: Slot, start: datetime, end: datetime) -> _Piece:
+    bought = _UNKNOWN if slot.price is None else slot.price
+    is_sun_left = slot.sun_w > part.power_w + _SAME_W
+    on_sun = slot.sun_share(part.power_w - _SAME_W)
+    price = slot.sun_price if on_sun == 1 else on_sun * slot.sun_price + (1 - on_sun) * bought
+    return _Piece(start, end, part.offer_a, price, slot.sun_price if is_sun_left else bought)

@@ -10,10 +10,9 @@ from typing import Annotated, Final
 
 from ampherd_core.messages import PerLine
 from ampherd_core.phases import Phases, each, most
-from ampherd_core.plans import QUARTERS_A_WEEK
+from ampherd_core.plans import QUARTERS_A_DAY, QUARTERS_A_WEEK
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-QUARTERS_A_DAY: Final = 96
 SAMPLE_EVERY_S: Final = 10.0
 
 HIGH_SHARE: Final = 0.8
@@ -22,7 +21,7 @@ HIGH_SHARE: Final = 0.8
 _MEMORY_WEEKS: Final = 4
 """A new week counts as one of so many."""
 
-_FEWEST_SAMPLES: Final = 30
+FEWEST_SAMPLES: Final = 30
 """A quarter-hour that was seen for less than a third teaches nothing."""
 
 
@@ -98,7 +97,7 @@ class UsualLoads:
     def _learn(self) -> bool:
         has_learned = False
         for node, samples in self._samples.items():
-            if self._quarter is None or len(samples) < _FEWEST_SAMPLES:
+            if self._quarter is None or len(samples) < FEWEST_SAMPLES:
                 continue
             book = self.book.setdefault(node, {})
             book[self._quarter] = _learned(book.get(self._quarter), samples)

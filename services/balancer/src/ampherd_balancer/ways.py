@@ -16,7 +16,7 @@ EVERY_ORDER_UP_TO: Final = 4
 
 _EPSILON_A: Final = 1e-6
 
-_Amps: TypeAlias = tuple[float, ...]
+Amps: TypeAlias = tuple[float, ...]
 _Order: TypeAlias = Sequence[tuple[int, ...]]
 """Who is filled first, then next; three at a time where they stand in a ring."""
 
@@ -47,15 +47,22 @@ class Room:
         self._most = tuple([taker.max_a for taker in takers])
         self._has_room_for_all = self._fits(self._most)
 
-    def best(self, values: Sequence[float]) -> _Amps:
+    def best(self, values: Sequence[float]) -> Amps:
         """The currents (A by taker) that are worth the most, when an ampere is worth so much to each."""
         if self._has_room_for_all:
             return tuple([most if value > 0 else 0.0 for most, value in zip(self._most, values, strict=True)])
-        ways = self._ways if len(self._takers) <= EVERY_ORDER_UP_TO else self._likely(values)
-        return max(ways, key=lambda amps: sum(map(mul, amps, values)))
+        return max(self.corners(values), key=lambda amps: sum(map(mul, amps, values)))
+
+    def corners(self, values: Sequence[float]) -> Sequence[Amps]:
+        """All that may be the best where worths are linear (A by taker); of many cars those that are likely to be."""
+        return self._ways if len(self._takers) <= EVERY_ORDER_UP_TO else self._likely(values)
+
+    def leasts(self, values: Sequence[float]) -> Sequence[Amps]:
+        """Sets of chargers of which some are filled in turn, and the others run at their minimum (A by taker)."""
+        return self._partly if len(self._takers) <= EVERY_ORDER_UP_TO else self._partly_of(self._by_worth(values))
 
     @cached_property
-    def _ways(self) -> tuple[_Amps, ...]:
+    def _ways(self) -> tuple[Amps, ...]:
         places = range(len(self._takers))
         orders = [order for count in range(1, len(places) + 1) for order in permutations(places, count)]
         steps: list[_Order] = [[(place,) for place in order] for order in orders]
@@ -65,21 +72,39 @@ class Room:
                 steps += [[ring], *([ring, other] for other in others), *([other, ring] for other in others)]
         return self._filled_each(steps)
 
-    def _likely(self, values: Sequence[float]) -> tuple[_Amps, ...]:
-        by_amp = sorted([place for place, value in enumerate(values) if value > 0], key=lambda place: -values[place])
+    @cached_property
+    def _partly(self) -> tuple[Amps, ...]:
+        places = range(len(self._takers))
+        orders = [order for count in range(1, len(places) + 1) for order in permutations(places, count)]
+        return tuple(dict.fromkeys([amps for order in orders for amps in self._partly_of(order)]))
+
+    def _partly_of(self, order: Sequence[int]) -> tuple[Amps, ...]:
+        """Of each beginning of this order: its first ones filled, the others at their minimum."""
+        found = [
+            self._filled([(place,) for place in order[:filled]], order[:count])
+            for count in range(1, len(order) + 1)
+            for filled in range(count)
+        ]
+        return tuple([amps for amps in found if amps is not None])
+
+    def _by_worth(self, values: Sequence[float]) -> list[int]:
+        return sorted([place for place, value in enumerate(values) if value > 0], key=lambda place: -values[place])
+
+    def _likely(self, values: Sequence[float]) -> tuple[Amps, ...]:
+        by_amp = self._by_worth(values)
         by_watt = sorted(by_amp, key=lambda place: -values[place] / self._takers[place].watts_per_amp)
         heads = [order[:count] for order in (by_amp, by_watt) for count in range(1, len(order) + 1)]
         alone = [[place] for place in by_amp]
         return self._filled_each([[(place,) for place in order] for order in heads + alone])
 
-    def _filled_each(self, orders: Iterable[_Order]) -> tuple[_Amps, ...]:
+    def _filled_each(self, orders: Iterable[_Order]) -> tuple[Amps, ...]:
         idle = (0.0,) * len(self._takers)
         filled = [self._filled(order) for order in orders]
         return tuple(dict.fromkeys([idle, *[amps for amps in filled if amps is not None]]))
 
-    def _filled(self, order: _Order) -> _Amps | None:
-        """Each one's minimum, then in turn as much as fits; None where that cannot be."""
-        members = {place for step in order for place in step}
+    def _filled(self, order: _Order, running: Sequence[int] = ()) -> Amps | None:
+        """Each one's minimum, then in turn as much as fits; None where that cannot be. Who else runs stays at its."""
+        members = {place for step in order for place in step} | set(running)
         amps = [taker.min_a if place in members else 0.0 for place, taker in enumerate(self._takers)]
         if not self._fits(amps):
             return None

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
+from ampherd_core.policy import Policy
 from ampherd_core.policy_file import load_policy
 from pydantic import ValidationError
 
@@ -57,7 +58,7 @@ def answer(request: Request, progress: Progress | None = None) -> Answer:
     day = plan_day(request, first)
     guests = read_timetable(request.cars, first) if request.cars is not None else None
     midnight = day.starts_at.astimezone(ZoneInfo(first.site.timezone)).replace(hour=0, minute=0, second=0)
-    tariff = read_prices(request.tariff, midnight, request.export_price_per_kwh) if request.tariff else None
+    tariff = read_prices(request.tariff, midnight, _export_price(request, first)) if request.tariff else None
     told = Costs.of_file(tariff) if tariff is not None else None
     studies = []
     for path, policy in policies.items():
@@ -67,11 +68,17 @@ def answer(request: Request, progress: Progress | None = None) -> Answer:
             raise RequestError(f"--cars: {err.errors()[0]['msg'].removeprefix('Value error, ')}") from err
         except ValueError as err:
             raise RequestError(f"--cars: {err}") from err
-        costs = told or Costs.of_policy(policy, path, day, request.export_price_per_kwh)
+        costs = told or Costs.of_policy(policy, path, day, _export_price(request, policy))
         name = path.name
         tell = None if progress is None else _telling(progress, name)
         studies.append(study(name, policy, day, cars, wishes=wishes, costs=costs, seed=request.seed, progress=tell))
     return Answer(day, tuple(studies))
+
+
+def _export_price(request: Request, policy: Policy) -> float:
+    """What a kWh to the grid earns: as the user says, or as the policy does."""
+    told = request.export_price_per_kwh
+    return told if told is not None else policy.tariff.export_price or 0.0
 
 
 def _telling(progress: Progress, name: str) -> Callable[[float], None]:

@@ -74,7 +74,7 @@ class Costs:
 
 @dataclass(frozen=True, slots=True)
 class PolicyTariff:
-    """What the policy says that energy costs, and a price for what goes to the grid."""
+    """What the policy says that energy costs, and the one price for what goes to the grid."""
 
     policy: Policy
     prices: PriceList
@@ -84,7 +84,7 @@ class PolicyTariff:
         """What a kWh from the grid costs; nothing where no price is known."""
         return self._price(datetime.fromtimestamp(at_utc_s, UTC)) or 0.0
 
-    def export_price(self, at_utc_s: float) -> float:  # noqa: ARG002 - the policy knows no tariff for export
+    def export_price(self, at_utc_s: float) -> float:  # noqa: ARG002 - one price at all times
         """What a kWh to the grid earns."""
         return self.export_price_per_kwh
 

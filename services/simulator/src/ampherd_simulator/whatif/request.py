@@ -19,6 +19,7 @@ class Request:
     """The command line, taken apart; None leaves it to the files, or to what a home is like.
 
     `solar` is a recording, or the peak of a made-up inverter in kW. Times are of the site's zone where they name none.
+    Without a price for export the policy's counts.
     """
 
     policies: tuple[Path, ...]
@@ -32,5 +33,5 @@ class Request:
     begins: str | None = None
     hours: float | None = None
     tariff: Path | None = None
-    export_price_per_kwh: float = 0.0
+    export_price_per_kwh: float | None = None
     seed: int = 1

@@ -1,0 +1,89 @@
+"""What the sun usually leaves over beside the house and before any car, learned by the quarter-hour of the day."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Final
+
+from ampherd_core.plans import QUARTERS_A_DAY
+from ampherd_core.units import MAX_PLAUSIBLE_W
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ampherd_balancer.usual import FEWEST_SAMPLES, SAMPLE_EVERY_S, quarter_of
+
+MEMORY_DAYS: Final = 7
+"""A new day counts as one of so many: the sun knows no weekdays, and a month ago it stood elsewhere."""
+
+_Quarter = Annotated[int, Field(ge=0, lt=QUARTERS_A_DAY)]
+
+
+class _Mean(BaseModel):
+    """The mean of a quarter-hour over so many days, W."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+    sun_w: Annotated[float, Field(ge=0, le=MAX_PLAUSIBLE_W)]
+    days: Annotated[int, Field(ge=1, le=MEMORY_DAYS)]
+
+
+class _Book(BaseModel):
+    """All that is remembered."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    quarters: dict[_Quarter, _Mean]
+
+
+class UsualSun:
+    """Feed it `note`; it tells the mean of each quarter-hour."""
+
+    def __init__(self) -> None:
+        self._quarters: dict[int, _Mean] = {}
+        self._quarter: int | None = None
+        self._samples: list[float] = []
+        self._noted_s = float("-inf")
+
+    def note(self, beside_w: float, local: datetime, now_s: float) -> bool:
+        """What the site takes beside its cars (W, import positive) now; True when a quarter-hour was learned."""
+        quarter, has_learned = quarter_of(local) % QUARTERS_A_DAY, False
+        if quarter != self._quarter:
+            has_learned = self._learn()
+            self._quarter, self._samples = quarter, []
+        if now_s - self._noted_s >= SAMPLE_EVERY_S:
+            self._noted_s = now_s
+            self._samples.append(min(max(0.0, -beside_w), MAX_PLAUSIBLE_W))
+        return has_learned
+
+    def at(self, local: datetime) -> float | None:
+        """What is left over in that quarter-hour, W; None where none was learned."""
+        mean = self._quarters.get(quarter_of(local) % QUARTERS_A_DAY)
+        return None if mean is None else mean.sun_w
+
+    @property
+    def by_quarter(self) -> tuple[float | None, ...]:
+        """The whole day, W; empty before anything was learned."""
+        if not self._quarters:
+            return ()
+        means = [self._quarters.get(quarter) for quarter in range(QUARTERS_A_DAY)]
+        return tuple([None if mean is None else mean.sun_w for mean in means])
+
+    def remember(self) -> bytes:
+        """All that was learned as a document, for `recall` after a restart."""
+        return _Book(quarters=self._quarters).model_dump_json().encode()
+
+    def recall(self, document: bytes) -> None:
+        """Take up what was remembered; nonsense is ignored."""
+        try:
+            self._quarters = dict(_Book.model_validate_json(document).quarters)
+        except ValidationError:
+            return
+
+    def _learn(self) -> bool:
+        if self._quarter is None or len(self._samples) < FEWEST_SAMPLES:
+            return False
+        mean_w = sum(self._samples) / len(self._samples)
+        before = self._quarters.get(self._quarter, _Mean(sun_w=0, days=1))
+        days = min(before.days + 1, MEMORY_DAYS) if self._quarter in self._quarters else 1
+        sun_w = before.sun_w + (mean_w - before.sun_w) / days
+        self._quarters[self._quarter] = _Mean(sun_w=round(sun_w, 1), days=days)
+        return True

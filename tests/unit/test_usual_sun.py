@@ -1,0 +1,81 @@
+"""What the sun usually leaves over: learned by the quarter-hour of the day, as days go by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from ampherd_balancer.usual_sun import MEMORY_DAYS, UsualSun
+from ampherd_core.plans import QUARTERS_A_DAY
+
+NOON = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+def quarter(sun: UsualSun, start: datetime, beside_w: Callable[[int], float], *, samples: int = 90) -> bool:
+    """A quarter-hour of samples, and the first of the next."""
+    for place in range(samples):
+        at = start + timedelta(seconds=10 * place)
+        sun.note(beside_w(place), at, at.timestamp())
+    after = start + timedelta(minutes=15)
+    return sun.note(0.0, after, after.timestamp())
+
+
+def test_a_quarter_hour_is_known_once_it_was_seen_whatever_the_weekday() -> None:
+    sun = UsualSun()
+    assert sun.at(NOON) is None
+    assert quarter(sun, NOON, lambda _: -3_000.0)
+    assert sun.at(NOON + 3 * DAY + timedelta(minutes=14)) == 3_000.0
+    assert sun.at(NOON + timedelta(minutes=15)) is None
+
+
+def test_what_is_bought_takes_nothing_away() -> None:
+    sun = UsualSun()
+    quarter(sun, NOON, lambda place: -4_000.0 if place < 45 else 2_000.0)
+    assert sun.at(NOON) == pytest.approx(2_000.0)
+
+
+def test_days_make_a_mean_and_the_new_ones_replace_the_old() -> None:
+    sun = UsualSun()
+    for day, power_w in enumerate((6_000.0, 0.0, 3_000.0)):
+        quarter(sun, NOON + day * DAY, lambda _, power_w=power_w: -power_w)  # type: ignore[misc]
+    assert sun.at(NOON) == pytest.approx(3_000.0, abs=1)
+    for day in range(3, 3 + 3 * MEMORY_DAYS):
+        quarter(sun, NOON + day * DAY, lambda _: 0.0)
+    assert sun.at(NOON) == pytest.approx(0.0, abs=200.0)
+
+
+def test_a_quarter_hour_that_was_hardly_seen_teaches_nothing() -> None:
+    sun = UsualSun()
+    assert not quarter(sun, NOON, lambda _: -3_000.0, samples=20)
+    assert sun.by_quarter == ()
+
+
+def test_it_outlives_a_restart() -> None:
+    sun, again = UsualSun(), UsualSun()
+    quarter(sun, NOON, lambda _: -3_000.0)
+    again.recall(sun.remember())
+    assert again.by_quarter == sun.by_quarter
+    assert again.by_quarter[12 * 4] == 3_000.0
+    assert again.by_quarter.count(None) == QUARTERS_A_DAY - 1
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        b"",
+        b"nonsense",
+        b"{}",
+        b"[]",
+        b'{"quarters": {"96": {"sun_w": 1, "days": 1}}}',
+        b'{"quarters": {"1": {"sun_w": -1, "days": 1}}}',
+        b'{"quarters": {"1": {"sun_w": 1e99, "days": 1}}}',
+        b'{"quarters": {"1": {"sun_w": NaN, "days": 1}}}',
+        b'{"quarters": {"1": {"sun_w": 1, "days": 0}}}',
+    ],
+)
+def test_a_remembered_document_that_is_broken_is_ignored(document: bytes) -> None:
+    sun = UsualSun()
+    sun.recall(document)
+    assert sun.by_quarter == ()
