@@ -74,6 +74,7 @@ def _day(case: Case, policy: Policy, lasts_s: float) -> Day:
         surplus_w=surplus_w,
         spare_w=spare_w if case.most_w is not None else (),
         eur_per_wh=_prices(case, begins_at, lasts_s),
+        sold_eur_per_wh=case.export_price / WH_PER_KWH if case.export_price is not None else None,
         voltage_v=scenario.voltage_v,
     )
 

@@ -30,7 +30,9 @@ class Kind(StrEnum):
 class Case:
     """`scenario` is the truth; `told_lines` is what the policy says instead of it about a charger's wiring.
 
-    `quick_s` is how much of it a quick run takes; `most_w` is the quarter-hour mean that is to be kept.
+    `quick_s` is how much of it a quick run takes; `most_w` is the quarter-hour mean that is to be kept. `past` is what
+    the days before were like, where that is not chance alone; `export_price` is what the policy says that feeding in
+    earns, EUR per kWh.
     """
 
     id: str
@@ -44,6 +46,8 @@ class Case:
     told_lines: tuple[tuple[str, tuple[Line, ...]], ...] = ()
     most_w: float | None = None
     tariff: Tariff | None = None
+    past: Scenario | None = None
+    export_price: float | None = None
 
     def policy(self, mode: Mode, solar: Mapping[str, float] = MappingProxyType({})) -> Policy:
         """What an installer would write; every charger in `mode`, and what differs in the section `solar`."""
@@ -64,6 +68,8 @@ class Case:
                 for port, (charger_id, charger) in enumerate(self.scenario.chargers.items(), start=FIRST_PORT)
             },
         }
+        if self.export_price is not None:
+            document["tariff"] = {"export_price": self.export_price}
         if self.most_w is not None:
             document["limits"] = {"quarter_peak": {"floor_w": self.most_w}}
         return Policy.model_validate(document)

@@ -1,15 +1,16 @@
-"""Nights of prices, as data: cars that must be ready by a time, on recorded day-ahead prices and on made-up ones."""
+"""Nights and a day of prices, as data: cars that must be ready by a time, on recorded prices and on made-up ones."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from ampherd_core.phases import LINES, Line
 from ampherd_simulator.books import Tariff
-from ampherd_simulator.scenario import Scenario
+from ampherd_simulator.scenario import HousePart, Scenario
 
 from benchmarks.case import Case, Kind
 from benchmarks.prices import ListedPrices, read_prices
@@ -65,6 +66,28 @@ def recorded(path: Path) -> Iterator[Case]:
         11,
         [Stay("left", 0.1, 6.0, 55), Stay("right", 0.2, 6.0, 55), Stay("visitor", 0.5, 1.0, 8)],
     )
+
+
+def sunny(path: Path) -> Case:
+    """A day under a recorded sun, with the end of a cheap night: the day before it was what plans know of the sun."""
+    begins, hours = "2026-06-02T05:30:00+02:00", 12
+    stays = [Stay("three", 0.0, 11.5, 14), Stay("one", 0.25, 9.5, 8, (Line.L1,))]
+    case = _night(
+        "prices-sun",
+        "two cars with deadlines on the second day of a 5 kW inverter, 0.18 EUR until 7:00, then 0.32; 0.08 for export",
+        ListedPrices(
+            [datetime.fromisoformat(begins).timestamp() + at_h * HOUR_S for at_h in (0.0, 1.5)], [0.18, 0.32], 0.08
+        ),
+        begins,
+        hours,
+        stays,
+    )
+    house = {"constant_a": (1.0, 0.5, 0.5)}
+    past, today = (
+        case.scenario.model_copy(update={"house": HousePart.model_validate({**house, "inverter": inverter})})
+        for inverter in ({"recording": path}, {"recording": path, "offset_s": 24 * HOUR_S})
+    )
+    return replace(case, scenario=today, past=past, export_price=0.08)
 
 
 def made_up() -> Iterator[Case]:

@@ -1,4 +1,4 @@
-"""Listed prices, recorded or made up: one price for what is bought, and the same for what is sold."""
+"""Listed prices, recorded or made up: one price for what is bought, and the same or a fixed one for what is sold."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ TO_KWH: Final = 1 / 1_000
 
 @dataclass(frozen=True, slots=True)
 class ListedPrices:
-    """EUR per kWh; each price holds until the next time. Sold energy earns the same."""
+    """EUR per kWh; each price holds until the next time. Sold energy earns the same where nothing else is said."""
 
     times_utc_s: Sequence[float]
     eur_per_kwh: Sequence[float]
+    sold_eur_per_kwh: float | None = None
 
     def import_price(self, at_utc_s: float) -> float:
         """What a kWh from the grid costs."""
@@ -26,7 +27,7 @@ class ListedPrices:
 
     def export_price(self, at_utc_s: float) -> float:
         """What a kWh to the grid earns."""
-        return self.import_price(at_utc_s)
+        return self.import_price(at_utc_s) if self.sold_eur_per_kwh is None else self.sold_eur_per_kwh
 
 
 def read_prices(path: Path) -> ListedPrices:

@@ -57,6 +57,7 @@ def _recorded() -> Iterator[Case]:
     yield _evening(5, "four three-phase cars come home, a real evening in a made-up house, 3 x 25 A", phases=3)
     yield _evening(4, "four one-phase cars on rotated phases, a real evening in a made-up house, 3 x 25 A", phases=1)
     yield from nights.recorded(DAYS / "tariff_dk2_hourly.csv.gz")
+    yield nights.sunny(DAYS / "pv_us_serf_1min.csv.gz")
     yield from _suns()
 
 

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from ampherd_balancer.usual import SAMPLE_EVERY_S, UsualLoads
+from ampherd_balancer.planning import Planning
+from ampherd_balancer.usual import SAMPLE_EVERY_S
 from ampherd_core.phases import Phases, each
 from ampherd_core.policy import CONNECTION
 from ampherd_meter.electrics import WHOLE_AMP_A
@@ -23,6 +24,7 @@ from benchmarks.case import Case
 from benchmarks.rivals.seen import Goal, Rate
 
 QUARTER_S: Final = 900
+DAY_S: Final = 86_400
 WH_PER_KWH: Final = 1_000.0
 
 LEARNS_DAYS: Final = 14
@@ -51,7 +53,7 @@ class PlanningUser:
     def __init__(self, case: Case, world: World) -> None:
         self.said: list[Said] = []
         self._planner = VirtualPlanner(world)
-        self._planner.planning.usual = _usual(case, world)
+        _look_back(case, world, self._planner.planning)
         self._wishes = sorted(wishes(case))
         self._began_at = world.wall_clock()
         if case.tariff is not None:
@@ -99,19 +101,20 @@ def rates(case: Case) -> Sequence[Rate]:
     return [Rate(at_s, at_s + QUARTER_S, case.tariff.import_price(begins_utc_s + at_s)) for at_s in starts_s]
 
 
-def _usual(case: Case, world: World) -> UsualLoads:
-    """What was learned of the house in the same hours of the days before."""
-    usual, zone = UsualLoads(), ZoneInfo(world.policy.site.timezone)
+def _look_back(case: Case, world: World, planning: Planning) -> None:
+    """Learn of house and sun from the same hours of the days before."""
+    zone = ZoneInfo(world.policy.site.timezone)
     p1 = case.scenario.p1 or P1Part()
     meter = P1Meter(p1.kind, p1.rounding)
     for back in range(LEARNS_DAYS, 0, -1):
         begins_at = world.wall_clock() - timedelta(days=back)
-        scenario = case.scenario.model_copy(update={"seed": case.scenario.seed + back})
+        scenario = case.past or case.scenario.model_copy(update={"seed": case.scenario.seed + back})
         house = build_site(scenario, begins_at).house
         for at_s in range(0, int(case.lasts_s), int(SAMPLE_EVERY_S)):
-            moment = begins_at + timedelta(seconds=at_s)
-            usual.note({CONNECTION: _told(meter, house.at(at_s))}, moment.astimezone(zone), moment.timestamp())
-    return usual
+            moment, house_a = begins_at + timedelta(seconds=at_s), house.at(at_s)
+            local, now_s = moment.astimezone(zone), at_s - back * DAY_S
+            planning.usual.note({CONNECTION: _told(meter, house_a)}, local, now_s)
+            planning.sun.note(sum(house_a) * scenario.voltage_v, local, now_s)
 
 
 def _told(meter: P1Meter, house_a: Phases) -> Phases:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -37,7 +37,8 @@ class Day:
     """What will happen, in slots of `slot_s`, each the mean of its seconds.
 
     `rooms_a` is what the house leaves of the fuse on each line, `surplus_w` what the sun gives beyond the house;
-    `spare_w` is what the house leaves of a cap on power, `eur_per_wh` what the grid's energy costs.
+    `spare_w` is what the house leaves of a cap on power, `eur_per_wh` what the grid's energy costs. Where
+    `sold_eur_per_wh` tells what fed-in energy earns, the surplus costs no more than that.
     """
 
     slot_s: float
@@ -45,6 +46,7 @@ class Day:
     surplus_w: Sequence[float] = ()
     spare_w: Sequence[float] = ()
     eur_per_wh: Sequence[float] = ()
+    sold_eur_per_wh: float | None = None
     voltage_v: float = 230.0
 
     @property
@@ -99,17 +101,21 @@ class _Program:
         self._add_variables()
         self._add_lines()
         self._add_wants()
+        self._on_sun = list(self._add_sun())
         for slot, power_w in enumerate(total_w):
             self._add(power_w * day.slot_h, slot, dict.fromkeys(range(len(visits)), 1.0))
 
     def solved(self, worth: Sequence[float], prices: Sequence[float] = ()) -> Plan:
         """The plan of least `worth` (by slot, of each Wh)."""
         costs = [worth[slot] + EARLIER * slot / self._day.slots for _, slot in self._owners]
-        values = _solve(costs, self._most_wh, self._rows)
+        costs += [-saved for _, saved in self._on_sun]
+        values = _solve(costs, self._most_wh + [most_wh for most_wh, _ in self._on_sun], self._rows)
+        energies, on_sun = values[: len(self._owners)], values[len(self._owners) :]
         plan = Plan({visit.id: 0.0 for visit in self._visits})
-        for (owner, slot), value in zip(self._owners, values, strict=True):
+        for (owner, slot), value in zip(self._owners, energies, strict=True):
             plan.energy_wh[self._visits[owner].id] += value
             plan.cost_eur += value * prices[slot] if prices else 0.0
+        plan.cost_eur -= sum([value * saved for value, (_, saved) in zip(on_sun, self._on_sun, strict=True)])
         met = [plan.energy_wh[visit.id] >= MET_RATIO * visit.wanted_wh for visit in self._visits]
         plan.plans_met = sum(met), len(met)
         return plan
@@ -123,6 +129,19 @@ class _Program:
                     self._places[owner, slot] = len(self._owners)
                     self._owners.append((owner, slot))
                     self._most_wh.append(most_wh)
+
+    def _add_sun(self) -> Iterator[tuple[float, float]]:
+        """Per slot: what of all that the cars take comes from the sun; how much at most, and what each Wh saves."""
+        day = self._day
+        if day.sold_eur_per_wh is None:
+            return
+        place = len(self._owners)
+        for slot, (surplus_w, price) in enumerate(zip(day.surplus_w, day.eur_per_wh, strict=True)):
+            takers = [where for (_, when), where in self._places.items() if when == slot]
+            if surplus_w > 0 and price > day.sold_eur_per_wh and takers:
+                self._rows.append((0.0, [place, *takers], [1.0, *([-1.0] * len(takers))]))
+                yield surplus_w * day.slot_h, price - day.sold_eur_per_wh
+                place += 1
 
     def _add_lines(self) -> None:
         """Per line: what the cars on it take stays below what the house leaves of the limit."""

@@ -9,7 +9,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from ampherd_core.messages import Event
+from ampherd_balancer.settings import Wishes
+from ampherd_core.messages import Event, Mode
 from ampherd_core.plans import PlanState
 from ampherd_core.policy import DriverName, Policy
 from ampherd_core.policy_file import load_policy
@@ -149,25 +150,59 @@ def test_a_plan_keeps_out_of_a_power_window_that_is_still_to_come(policy: Policy
     assert site.states["carport-left"].reason.startswith("Charges 02:00 to 03:")
 
 
-def test_a_plan_waits_for_the_sun_that_is_usually_left_over(policy: Policy) -> None:
-    """On the third day the cheapest hours are left alone: from five hours on the sun has given 9 kW each day before."""
+def sunny_night(policy: Policy, *steps: StepPart) -> Night:
+    """The days before, the sun gave 9 kW from five to seven hours after dusk; feeding in earns next to nothing."""
     earns = policy.tariff.model_copy(update={"export_price": 0.02})
-    sun = [StepPart(line=line, current_a=-15, at_s=5 * HOUR_S, for_s=2 * HOUR_S) for line in policy.connection.lines]
-    site = night(policy.model_copy(update={"tariff": earns}), *sun, **ALONE)
+    site = night(policy.model_copy(update={"tariff": earns}), *steps, **ALONE)
     zone = ZoneInfo(policy.site.timezone)
-    for day in (2, 1):
-        for step in range(12 * 360):
-            at = DUSK + timedelta(days=-day, seconds=10 * step)
-            beside_w = -9_000.0 if 5 <= step / 360 < 7 else 500.0
-            site.planner.planning.sun.note(beside_w, at.astimezone(zone), at.timestamp())
-    site.set("carport-left", energy_kwh=16, by="06:00")
+    for step in range(12 * 360):
+        ago_s = 24 * HOUR_S - 10 * step
+        at = DUSK - timedelta(seconds=ago_s)
+        beside_w = -9_000.0 if 5 <= step / 360 < 7 else 500.0
+        site.planner.planning.sun.note(beside_w, at.astimezone(zone), -ago_s)
+    site.set("carport-left", energy_kwh=14, by="06:00")
+    return site
+
+
+def sun(policy: Policy, amps: float, from_h: float, for_h: float) -> list[StepPart]:
+    return [
+        StepPart(line=line, current_a=-amps, at_s=from_h * HOUR_S, for_s=for_h * HOUR_S)
+        for line in policy.connection.lines
+    ]
+
+
+@pytest.mark.parametrize(
+    ("amps", "by_hour_kwh"),
+    [
+        pytest.param(15, [0, 0, 0, 0, 0, 8, 6, 0], id="the sun comes"),
+        pytest.param(18, [0, 0, 0, 0, 0, 10, 4, 0], id="it gives more than usual"),
+        pytest.param(0, [0, 0, 0, 0, 0, 8.2, 5.8, 0], id="it does not come"),
+    ],
+)
+def test_a_plan_waits_for_the_usual_sun_and_is_met_without_it(
+    policy: Policy, amps: float, by_hour_kwh: list[float]
+) -> None:
+    """The cheapest hours of the night are left alone. While there is an hour to spare it takes what the sun gives."""
+    site = sunny_night(policy, *(sun(policy, amps, 5, 2) if amps else ()))
     site.until(0.05)
-    state = site.states["carport-left"]
-    assert state.reason.startswith("Charges 03:00 to 04:46: 16.0 kWh by ")
-    assert state.reason.endswith("; 16.0 kWh of it on the usual sun.")
-    site.until(7.9)
-    assert site.charged_kwh("carport-left") == pytest.approx(16, abs=0.4)
-    assert sum(site.by_hour_wh["carport-left"][5:7]) / 1000 == pytest.approx(16, abs=0.4)
+    reason = site.states["carport-left"].reason
+    assert reason.startswith("Charges 03:00 to 04:37: 14.0 kWh by ")
+    assert reason.endswith("; 14.0 kWh of it on the usual sun.")
+    site.until(7.95)
+    assert [wh / 1000 for wh in site.by_hour_wh["carport-left"][:8]] == pytest.approx(by_hour_kwh, abs=1.2)
+    assert site.charged_kwh("carport-left") == pytest.approx(14, abs=0.4)
+    assert site.events == []
+
+
+def test_while_its_plan_waits_a_car_in_a_solar_mode_takes_all_the_sun(policy: Policy) -> None:
+    site = night(policy, *sun(policy, 15, 0.1, 1), **ALONE)
+    core = site.world.balancer
+    assert core is not None
+    core.desks["carport-left"].wishes = Wishes(mode=Mode.SOLAR)
+    site.set("carport-left", energy_kwh=20, by="06:00")
+    site.until(1)
+    assert site.states["carport-left"].reason.startswith("Charges 0")
+    assert site.charged_kwh("carport-left") > 6
 
 
 def test_what_cannot_be_met_is_told_at_once_and_charged_as_far_as_it_goes(policy: Policy) -> None:

@@ -49,3 +49,16 @@ def test_cost_fills_the_cheap_hours_first_and_misses_no_deadline() -> None:
     assert plan.cost_eur == pytest.approx(11_040 * 1e-4 + 960 * 2e-4)
     hurried = least_cost(day, [visit(until_h=1, wanted_wh=12_000)])
     assert hurried.energy_wh["a"] == pytest.approx(11_040), "all that can be had, at any price"
+
+
+def test_what_the_sun_leaves_over_costs_what_it_would_have_earned() -> None:
+    """The first hour's 2 kW and the last one's 5 kW are worth 0.08, the night in between 0.18."""
+    day = Day(
+        HOUR_S,
+        [(25, 25, 25)] * 3,
+        surplus_w=[2_000, 0, 5_000],
+        eur_per_wh=[3e-4, 1.8e-4, 3e-4],
+        sold_eur_per_wh=0.8e-4,
+    )
+    cars = [visit("a", until_h=3, wanted_wh=6_000), visit("b", until_h=3, wanted_wh=3_000)]
+    assert least_cost(day, cars).cost_eur == pytest.approx(7_000 * 0.8e-4 + 2_000 * 1.8e-4)

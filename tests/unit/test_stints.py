@@ -76,6 +76,16 @@ def test_what_is_bought_is_not_bought_earlier_than_what_the_sun_gives(
     assert [stint.takes_more for stint in found or ()] == expected
 
 
+@pytest.mark.parametrize(("has_slack", "expected"), [(True, [True, False, False]), (False, [False, False, False])])
+def test_the_sun_is_followed_where_it_gives_all_and_there_is_time(*, has_slack: bool, expected: list[bool]) -> None:
+    slots = [
+        Slot(DUSK + place * HOUR, DUSK + (place + 1) * HOUR, 0.3, (), sun_w, 0.08)
+        for place, sun_w in enumerate((5_520, 4_000, 0))
+    ]
+    found = stints(AIM, state(0, 1, 2), slots, datetime.timestamp, has_slack=has_slack)
+    assert [stint.follows_sun for stint in found or ()] == expected
+
+
 def test_a_plan_that_falls_short_charges_all_the_time_and_is_first_in_its_own_parts() -> None:
     order = Order("garage", 90_000.0, DUSK + 8 * HOUR, 6, 16, 690)
     slots = [Slot(DUSK + hour * HOUR, DUSK + (hour + 1) * HOUR, 0.2, ()) for hour in range(8)]

@@ -13,7 +13,8 @@ class Stint(NamedTuple):
     """A stretch of time in which a plan has the charger offer up to `amps` (A per phase).
 
     Where it `takes_more`, what nobody else needs is welcome on top: it is no dearer than what is planned for later.
-    An extra one was not reckoned with: it comes first before nobody.
+    An extra one was not reckoned with: it comes first before nobody. In one that `follows_sun` the car takes what the
+    sun leaves over, as in a solar mode: it was to give all of `amps`, and what it does not can be had later.
     """
 
     start_s: float
@@ -21,6 +22,7 @@ class Stint(NamedTuple):
     amps: float
     takes_more: bool = False
     is_extra: bool = False
+    follows_sun: bool = False
 
 
 class Agenda:
@@ -69,8 +71,13 @@ class Agenda:
 
     @property
     def is_charging(self) -> bool:
-        """Whether a stint is on."""
-        return bool(self.amps)
+        """Whether a stint is on in which it charges whatever the sun does."""
+        return bool(self.amps) and not self.follows_sun
+
+    @property
+    def follows_sun(self) -> bool:
+        """Whether a stint is on that leaves it to the sun."""
+        return self._stint is not None and self._stint.follows_sun
 
     @property
     def next_in_s(self) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -29,6 +29,12 @@ from ampherd_balancer.usual_sun import UsualSun
 EARLY: Final = timedelta(minutes=10)
 """Plans aim to be ready this much before their time, where that can be."""
 
+SLACK: Final = timedelta(hours=1)
+"""So long a plan must be able to wait for a car to follow the sun: what a cloud takes is then made up for later."""
+
+REGAINED: Final = timedelta(minutes=90)
+"""Once it could not, it must be able to wait for so long: what runs is not given up for a little slack."""
+
 TAKEN: Final = 0.96
 """A car takes 0.3 to 1 A less than it is offered."""
 
@@ -50,12 +56,13 @@ class Aim(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Brief:
-    """All that a schedule depends on; the same `key` needs no other schedule."""
+    """All that a schedule depends on; the same `key` needs no other schedule. `had_slack` tells of the one before."""
 
     at: datetime
     key: tuple[object, ...]
     aims: Mapping[str, Aim]
     slots: Sequence[Slot]
+    had_slack: bool = True
 
 
 def lay(brief: Brief) -> Schedule:
@@ -65,9 +72,13 @@ def lay(brief: Brief) -> Schedule:
     """
     orders = [aim.order for aim in brief.aims.values() if aim.order is not None]
     early = plan([_early(order, brief.at) for order in orders], brief.slots)
-    if all(outlook.is_met for outlook in early.outlooks.values()):
+    if not early.is_met:
+        return plan(orders, brief.slots)
+    if not early.is_sunny:
         return early
-    return plan(orders, brief.slots)
+    wait = SLACK if brief.had_slack else REGAINED
+    later = plan(orders, [slot for slot in brief.slots if slot.start >= brief.at + wait])
+    return replace(early, has_slack=later.is_met)
 
 
 def aim(desk: Desk, account: Account, wish: Plan | None, at: datetime) -> Aim:
@@ -123,8 +134,8 @@ def write(
         limits = [_in_steps(bound.beside(others[bound.node_id]), steps_a) for bound in walls]
         limits += caps.limits(local, end.astimezone(zone), house_w)
         price, sun_price = price_at(core.policy.tariff, prices, local), core.policy.tariff.export_price
-        sun_w = sun.at(local) if sun_price is not None else None
-        slots.append(Slot(start, end, price, limits, sun_w or 0.0, sun_price or 0.0))
+        sun_w = sun.expected_w(local, start - at) if sun_price is not None else 0.0
+        slots.append(Slot(start, end, price, limits, sun_w, sun_price or 0.0))
     return Brief(at, key(core, aims, prices, at), aims, slots)
 
 

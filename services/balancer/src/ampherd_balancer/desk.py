@@ -73,14 +73,18 @@ class Desk:
 
     @property
     def mode(self) -> Mode:
-        """The mode that it acts by: a plan charges in its slots whatever was chosen, but for `off`."""
+        """The mode that it acts by: a plan charges in its slots, or has it follow the sun; but `off` is off."""
         chosen = self.chosen_mode
-        return Mode.FAST if self.agenda.is_charging and chosen is not Mode.OFF else chosen
+        if chosen is Mode.OFF:
+            return chosen
+        if self.agenda.follows_sun and not chosen.follows_sun:
+            return Mode.SOLAR
+        return Mode.FAST if self.agenda.is_charging else chosen
 
     @property
     def follows_sun(self) -> bool:
         """Whether the mode that it acts by is a solar one."""
-        return self.chosen_mode.follows_sun and not self.agenda.is_charging
+        return self.mode.follows_sun
 
     @property
     def waits_for_plan(self) -> bool:
@@ -111,9 +115,9 @@ class Desk:
 
     @property
     def useful_a(self) -> float:
-        """What it can use now, or less where its plan asks for less, A."""
+        """What it can use now, or less where its plan asks for less and it does not follow the sun, A."""
         planned_a = self.agenda.amps
-        if planned_a is None:
+        if planned_a is None or self.follows_sun:
             return self.usable_a
         return min(self.usable_a, max(self.min_a, math.ceil(planned_a / self.step_a - 1e-6) * self.step_a))
 

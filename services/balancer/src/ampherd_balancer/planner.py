@@ -117,10 +117,24 @@ class Outlook(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """What every car with a plan does from now on, and what becomes of each order."""
+    """What every car with a plan does from now on, and what becomes of each order.
+
+    Where it `has_slack` all could be met, too, if nothing was charged for a while yet.
+    """
 
     parts: tuple[Part, ...] = ()
     outlooks: Mapping[str, Outlook] = field(default_factory=dict)
+    has_slack: bool = False
+
+    @property
+    def is_met(self) -> bool:
+        """Whether every car gets what it is to get, in time."""
+        return all(outlook.is_met for outlook in self.outlooks.values())
+
+    @property
+    def is_sunny(self) -> bool:
+        """Whether the sun is to give some of it."""
+        return any(outlook.sun_wh > 0 for outlook in self.outlooks.values())
 
     @property
     def cost(self) -> float:

@@ -6,6 +6,7 @@ Pure: the shell tells the time, runs `lay` beside its loop, and publishes what i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -50,6 +51,7 @@ class Planning:
         self.usual = UsualLoads()
         self.sun = UsualSun()
         self._planned: tuple[object, ...] = ()
+        self._had_slack = True
         self._warned: dict[str, object] = {}
         self._missed: list[Event] = []
 
@@ -91,11 +93,12 @@ class Planning:
         }
         if briefs.key(core, aims, self.prices, at) == self._planned:
             return None
-        return briefs.write(core, aims, self.prices, self.usual, self.sun, at)
+        brief = briefs.write(core, aims, self.prices, self.usual, self.sun, at)
+        return replace(brief, had_slack=self._had_slack)
 
     def take(self, core: Balancer, brief: Brief, schedule: Schedule, at: datetime, now_s: float) -> Report:
         """Let a finished schedule rule; `at` and `now_s` are the same moment."""
-        self._planned = brief.key
+        self._planned, self._had_slack = brief.key, schedule.has_slack or not schedule.is_sunny
         urgencies = _urgencies(brief.aims, schedule)
         states = []
 
@@ -108,7 +111,8 @@ class Planning:
                 continue
             state = plan_state(desk, aim, schedule, self._account(desk.id), brief.at)
             states.append(state)
-            desk.agenda.take(stints(aim, state, brief.slots, clock_s), urgency=urgencies.get(desk.id, 0))
+            laid = stints(aim, state, brief.slots, clock_s, has_slack=schedule.has_slack)
+            desk.agenda.take(laid, urgency=urgencies.get(desk.id, 0))
             desk.agenda.look(now_s)
         events, self._missed = [*self._missed, *self._short(states, at)], []
         return Report(states, events)

@@ -21,21 +21,23 @@ _UNKNOWN: Final = float("inf")
 
 
 class _Piece(NamedTuple):
-    """A part of the schedule within one slot: what a kWh of it costs, and one on top of it."""
+    """A part of the schedule within a slot: what a kWh of it costs, one on top of it, and whether the sun gives all."""
 
     start: datetime
     end: datetime
     amps: float
     price: float
     extra_price: float
+    is_on_sun: bool
 
 
 def stints(
-    aim: Aim, state: PlanState, slots: Sequence[Slot], clock_s: Callable[[datetime], float]
+    aim: Aim, state: PlanState, slots: Sequence[Slot], clock_s: Callable[[datetime], float], *, has_slack: bool = False
 ) -> Sequence[Stint] | None:
     """What the charger does; None where no plan rules.
 
-    One that falls short charges all the time with all it can get, and comes first only in its own parts.
+    While the plan has slack, the charger follows the sun where that is to give all of its energy. One that falls short
+    charges all the time with all it can get, and comes first only in its own parts.
     """
     if aim.due is None or aim.code in _RESTING:
         return None
@@ -44,7 +46,8 @@ def stints(
     dearest = float("-inf")
     for piece in reversed(pieces):
         takes_more = not found or piece.extra_price <= dearest
-        found.append(Stint(clock_s(piece.start), clock_s(piece.end), piece.amps, takes_more))
+        stint = Stint(clock_s(piece.start), clock_s(piece.end), piece.amps, takes_more)
+        found.append(stint._replace(follows_sun=has_slack and piece.is_on_sun))
         dearest = max(dearest, piece.price)
     found.reverse()
     if state.is_met is False and aim.order is not None:
@@ -68,4 +71,4 @@ def _piece(part: PlannedPart, slot: Slot, start: datetime, end: datetime) -> _Pi
     is_sun_left = slot.sun_w > part.power_w + _SAME_W
     on_sun = slot.sun_share(part.power_w - _SAME_W)
     price = slot.sun_price if on_sun == 1 else on_sun * slot.sun_price + (1 - on_sun) * bought
-    return _Piece(start, end, part.offer_a, price, slot.sun_price if is_sun_left else bought)
+    return _Piece(start, end, part.offer_a, price, slot.sun_price if is_sun_left else bought, on_sun == 1)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections import deque
+from datetime import datetime, timedelta
 from typing import Annotated, Final
 
 from ampherd_core.plans import QUARTERS_A_DAY
@@ -13,6 +14,16 @@ from ampherd_balancer.usual import FEWEST_SAMPLES, SAMPLE_EVERY_S, quarter_of
 
 MEMORY_DAYS: Final = 7
 """A new day counts as one of so many: the sun knows no weekdays, and a month ago it stood elsewhere."""
+
+TELLS_QUARTERS: Final = 4
+"""The last hour tells how bright a day it is."""
+
+TELLS_FOR: Final = timedelta(hours=6)
+"""Weather lasts: what the last hour tells counts in full for now, and less and less for so long."""
+
+_BRIGHTEST: Final = 2.0
+_TELLING_W: Final = 200.0
+"""In the dusk a share of the usual tells nothing."""
 
 _Quarter = Annotated[int, Field(ge=0, lt=QUARTERS_A_DAY)]
 
@@ -35,13 +46,14 @@ class _Book(BaseModel):
 
 
 class UsualSun:
-    """Feed it `note`; it tells the mean of each quarter-hour."""
+    """Feed it `note`; it tells the mean of each quarter-hour, and what is to be expected of the coming ones."""
 
     def __init__(self) -> None:
         self._quarters: dict[int, _Mean] = {}
         self._quarter: int | None = None
         self._samples: list[float] = []
         self._noted_s = float("-inf")
+        self._lately: deque[tuple[float, float]] = deque(maxlen=TELLS_QUARTERS)
 
     def note(self, beside_w: float, local: datetime, now_s: float) -> bool:
         """What the site takes beside its cars (W, import positive) now; True when a quarter-hour was learned."""
@@ -54,10 +66,17 @@ class UsualSun:
             self._samples.append(min(max(0.0, -beside_w), MAX_PLAUSIBLE_W))
         return has_learned
 
-    def at(self, local: datetime) -> float | None:
-        """What is left over in that quarter-hour, W; None where none was learned."""
+    def expected_w(self, local: datetime, ahead: timedelta) -> float:
+        """What will be left over in the quarter-hour at that time, so far ahead, W; 0 where none was learned."""
         mean = self._quarters.get(quarter_of(local) % QUARTERS_A_DAY)
-        return None if mean is None else mean.sun_w
+        weight = max(0.0, 1 - ahead / TELLS_FOR)
+        return 0.0 if mean is None else mean.sun_w * (1 + weight * (self._brightness - 1))
+
+    @property
+    def _brightness(self) -> float:
+        """What the last hour gave as a share of the usual; 1 where that says little."""
+        seen_w, usual_w = (sum(watts) for watts in zip(*self._lately, strict=True)) if self._lately else (0.0, 0.0)
+        return min(seen_w / usual_w, _BRIGHTEST) if usual_w >= _TELLING_W * TELLS_QUARTERS else 1.0
 
     @property
     def by_quarter(self) -> tuple[float | None, ...]:
@@ -82,8 +101,12 @@ class UsualSun:
         if self._quarter is None or len(self._samples) < FEWEST_SAMPLES:
             return False
         mean_w = sum(self._samples) / len(self._samples)
-        before = self._quarters.get(self._quarter, _Mean(sun_w=0, days=1))
-        days = min(before.days + 1, MEMORY_DAYS) if self._quarter in self._quarters else 1
+        before = self._quarters.get(self._quarter)
+        if before is None:
+            self._quarters[self._quarter] = _Mean(sun_w=round(mean_w, 1), days=1)
+            return True
+        self._lately.append((mean_w, before.sun_w))
+        days = min(before.days + 1, MEMORY_DAYS)
         sun_w = before.sun_w + (mean_w - before.sun_w) / days
         self._quarters[self._quarter] = _Mean(sun_w=round(sun_w, 1), days=days)
         return True
