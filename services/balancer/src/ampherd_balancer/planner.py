@@ -14,12 +14,12 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 from ampherd_balancer.allocate import Limit
+from ampherd_balancer.lot import Lot, Rates
 from ampherd_balancer.mixture import Share, Vector, mix
-from ampherd_balancer.sunny import SunnyLot
-from ampherd_balancer.ways import Lot, Room, Taker, rooms
+from ampherd_balancer.ways import Taker, rooms
 
 SLOT: Final = timedelta(minutes=15)
-"""Prices and demand are accounted by the quarter-hour."""
+"""Rates and demand are accounted by the quarter-hour."""
 
 MET_WITHIN_WH: Final = 50.0
 """A plan that goes short of less is met: for so little no car is started again."""
@@ -181,14 +181,20 @@ def plan(orders: Sequence[Order], slots: Sequence[Slot]) -> Schedule:
     return Schedule(parts, outlooks)
 
 
-def _lots(
-    orders: Sequence[Order], takers: Sequence[Taker], slots: Sequence[Slot], seen: Sequence[_Seen]
-) -> list[Lot | SunnyLot]:
-    lots_room = rooms(takers, [slot.limits for slot in slots])
-    lots_lit = rooms(takers, [_lit(orders, slot) for slot in slots])
+def _lots(orders: Sequence[Order], takers: Sequence[Taker], slots: Sequence[Slot], seen: Sequence[Rates]) -> list[Lot]:
+    whole = rooms(takers, [slot.limits for slot in slots])
+    lit = rooms(takers, [_lit(orders, slot) for slot in slots])
     return [
-        _lot(room, lit, takers, slot, price, [order.by >= slot.end for order in orders])
-        for room, lit, slot, price in zip(lots_room, lots_lit, slots, seen, strict=True)
+        Lot(
+            room,
+            lit_room,
+            takers,
+            hours=slot.hours,
+            prices=prices,
+            sun_w=slot.sun_w,
+            open_to=[order.by >= slot.end for order in orders],
+        )
+        for room, lit_room, slot, prices in zip(whole, lit, slots, seen, strict=True)
     ]
 
 
@@ -198,33 +204,8 @@ def _lit(orders: Sequence[Order], slot: Slot) -> Sequence[Limit]:
     return [*slot.limits, Limit(_SUN, slot.sun_w, weights_w)] if slot.sun_w else slot.limits
 
 
-def _lot(
-    room: Room, lit: Room, takers: Sequence[Taker], slot: Slot, seen: _Seen, open_to: Sequence[bool]
-) -> Lot | SunnyLot:
-    if not slot.sun_w:
-        return Lot(room, takers, hours=slot.hours, price=seen.price, open_to=open_to)
-    sun_kwh = slot.sun_w * slot.hours / 1000
-    return SunnyLot(
-        room,
-        lit,
-        takers,
-        hours=slot.hours,
-        price=seen.price,
-        sun_kwh=sun_kwh,
-        sun_price=seen.sun_price,
-        open_to=open_to,
-    )
-
-
-class _Seen(NamedTuple):
-    """What a slot costs in the planner's eyes, from the grid and on the sun."""
-
-    price: float
-    sun_price: float
-
-
-def _prices(slots: Sequence[Slot]) -> list[_Seen]:
-    """The unknown costs more than all known, and among equals the later."""
+def _prices(slots: Sequence[Slot]) -> list[Rates]:
+    """In the planner's eyes the unknown costs more than all known, and among equals the later."""
     known = [slot.price for slot in slots if slot.price is not None]
     known += [slot.sun_price for slot in slots if slot.sun_w]
     dearest, size = max(known, default=0.0), max((abs(price) for price in known), default=1.0) or 1.0
@@ -232,11 +213,11 @@ def _prices(slots: Sequence[Slot]) -> list[_Seen]:
     seen = []
     for place, slot in enumerate(slots):
         late = _EARLY * size * place / len(slots)
-        seen.append(_Seen((slot.price if slot.price is not None else unknown) + late, slot.sun_price + late))
+        seen.append(Rates((slot.price if slot.price is not None else unknown) + late, slot.sun_price + late))
     return seen
 
 
-def _penalties(orders: Sequence[Order], seen: Sequence[_Seen]) -> Vector:
+def _penalties(orders: Sequence[Order], seen: Sequence[Rates]) -> Vector:
     """What going short costs: the more the higher the priority, then the sooner it is due."""
     size = (max(abs(price) for each in seen for price in each) or 1.0) * _DEAR
     queue = sorted(range(len(orders)), key=lambda place: (-orders[place].priority, -orders[place].by.timestamp()))
@@ -303,7 +284,7 @@ def _outlook(
     return outlook._replace(shortfall=_shortfall(order, most_wh, slots), limited_by=_tightest(order, slots))
 
 
-def _most_wh(place: int, orders: Sequence[Order], slots: Sequence[Slot], lots: Sequence[Lot | SunnyLot]) -> float:
+def _most_wh(place: int, orders: Sequence[Order], slots: Sequence[Slot], lots: Sequence[Lot]) -> float:
     """What this order could get by its time if it were the only one, Wh."""
     worths = tuple([1e9 if other == place else -1e9 for other in range(len(orders))])
     return sum([lot.best(worths).gains[place] for lot, slot in zip(lots, slots, strict=True)]) * 1000

@@ -9,7 +9,6 @@ from operator import mul
 from typing import Final, NamedTuple, TypeAlias
 
 from ampherd_balancer.allocate import Limit
-from ampherd_balancer.mixture import Vector, Way
 
 EVERY_ORDER_UP_TO: Final = 4
 """Of this many cars every set is tried in every order; of more, those that are worth the most come first."""
@@ -155,28 +154,6 @@ class Room:
             if load_a > 0 and load_a > room_a + _EPSILON_A:
                 return False
         return True
-
-
-class Lot:
-    """One slot as a lot: its room, its length, what a kilowatt-hour costs in it, and who may still use it."""
-
-    def __init__(
-        self, room: Room, takers: Sequence[Taker], *, hours: float, price: float, open_to: Sequence[bool]
-    ) -> None:
-        self._room = room
-        self._kwh_per_amp = [taker.watts_per_amp * hours / 1000 for taker in takers]
-        self._price = price
-        self._open_to = open_to
-
-    def best(self, worths: Vector) -> Way:
-        """The way to run this slot that is worth the most, when a kilowatt-hour is worth so much to each taker."""
-        values = [
-            (worth - self._price) * kwh if is_open else -abs(kwh)
-            for worth, kwh, is_open in zip(worths, self._kwh_per_amp, self._open_to, strict=True)
-        ]
-        amps = self._room.best(values)
-        gains = tuple([a * kwh for a, kwh in zip(amps, self._kwh_per_amp, strict=True)])
-        return Way(gains, self._price * sum(gains), amps)
 
 
 def rooms(takers: Sequence[Taker], limits: Sequence[Sequence[Limit]]) -> list[Room]:
