@@ -28,14 +28,15 @@ class Stint(NamedTuple):
 class Agenda:
     """The stints to come; without any plan it asks for nothing and forbids nothing.
 
-    `urgency` says how much before others of its priority its car is served: whoever planned for it reckoned with that.
+    `stint` is the one that is on. `urgency` says how much before others of its priority its car is served: whoever
+    planned for it reckoned with that.
     """
 
-    __slots__ = ("_now_s", "_stint", "_stints", "_urgency")
+    __slots__ = ("_now_s", "_stints", "_urgency", "stint")
 
     def __init__(self) -> None:
         self._stints: Sequence[Stint] | None = None
-        self._stint: Stint | None = None
+        self.stint: Stint | None = None
         self._now_s = 0.0
         self._urgency = 0
 
@@ -48,36 +49,25 @@ class Agenda:
     def look(self, now_s: float) -> None:
         """The time has come to be this late."""
         self._now_s = now_s
-        self._stint = next((stint for stint in self._stints or () if stint.start_s <= now_s < stint.end_s), None)
+        if self._stints is not None or self.stint is not None:
+            self.stint = next((stint for stint in self._stints or () if stint.start_s <= now_s < stint.end_s), None)
 
     @property
     def amps(self) -> float | None:
         """What the plan has it offer now, A; 0 while it waits, None where no plan rules."""
         if self._stints is None:
             return None
-        return self._stint.amps if self._stint is not None else 0.0
+        return self.stint.amps if self.stint is not None else 0.0
 
     @property
     def urgency(self) -> int:
         """How urgent the stint is that is on; 0 without one."""
-        stint = self._stint
-        return self._urgency if stint is not None and not stint.is_extra else 0
+        return self._urgency if self.stint is not None and not self.stint.is_extra else 0
 
     @property
     def takes_more(self) -> bool:
         """Whether more than the plan's amps is welcome now."""
-        stint = self._stint
-        return stint is not None and stint.takes_more
-
-    @property
-    def is_charging(self) -> bool:
-        """Whether a stint is on in which it charges whatever the sun does."""
-        return bool(self.amps) and not self.follows_sun
-
-    @property
-    def follows_sun(self) -> bool:
-        """Whether a stint is on that leaves it to the sun."""
-        return self._stint is not None and self._stint.follows_sun
+        return self.stint is not None and self.stint.takes_more
 
     @property
     def next_in_s(self) -> float | None:

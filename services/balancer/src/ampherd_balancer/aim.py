@@ -33,7 +33,7 @@ class Aim:
         cars = [_car(desk, ranks, now_s, is_spared=waits and not is_scarce) for desk in able]
         ready = _ready({desk.id: desk for desk in able}, cars, situation)
         target = self._allocate(ready, situation.likely) if ready else Allocation({}, {})
-        welcome = {desk.id: desk.welcome_a for desk in wanting if desk.welcome_a > desk.useful_a}
+        welcome = {desk.id: desk.welcome_a for desk in wanting if desk.agenda.takes_more}
         target = with_rest(target, ready, welcome, situation.likely) if welcome else target
         self.turns.served([car_id for car_id, offer_a in target.offers.items() if offer_a > 0], now_s)
         return target

@@ -74,12 +74,12 @@ class Desk:
     @property
     def mode(self) -> Mode:
         """The mode that it acts by: a plan charges in its slots, or has it follow the sun; but `off` is off."""
-        chosen = self.chosen_mode
-        if chosen is Mode.OFF:
+        chosen, stint = self.chosen_mode, self.agenda.stint
+        if stint is None or chosen is Mode.OFF:
             return chosen
-        if self.agenda.follows_sun and not chosen.follows_sun:
-            return Mode.SOLAR
-        return Mode.FAST if self.agenda.is_charging else chosen
+        if stint.follows_sun:
+            return chosen if chosen.follows_sun else Mode.SOLAR
+        return Mode.FAST
 
     @property
     def follows_sun(self) -> bool:
