@@ -204,8 +204,8 @@ class LeaderPromises:
         name, before_a = grant.charger, reign.told_a.get(grant.charger, 0.0)
         if before_a > 0 and grant.offer_a == 0 and self._ledger.entries[name].is_said_to_charge:
             reign.stopped_s[name] = now_s
-            follows_sun = self._world.policy.chargers[name].mode.follows_sun
-            if not follows_sun and not self._is_switched(grant) and self._is_calm(now_s) and self._would_fit():
+            may_wait = name in self._world.planned or self._world.policy.chargers[name].mode.follows_sun
+            if not may_wait and not self._is_switched(grant) and self._is_calm(now_s) and self._would_fit():
                 self._complain(8, f"{name} is stopped although every car's minimum fits")
         elif before_a == 0 and grant.offer_a > 0 and name in reign.stopped_s:
             rested_s = now_s - reign.stopped_s.pop(name)

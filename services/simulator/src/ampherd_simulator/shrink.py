@@ -77,6 +77,10 @@ def _shorter(story: Story) -> Iterator[Story]:
 def _simpler_homes(home: Home) -> Iterator[Home]:
     for number in range(len(home.places) if len(home.places) > 1 else 0):
         yield replace(home, places=home.places[:number] + home.places[number + 1 :])
+    for number, place in enumerate(home.places):
+        if place.plan:
+            planless = replace(place, plan=())
+            yield replace(home, places=(*home.places[:number], planless, *home.places[number + 1 :]))
     for number in range(len(home.loads)):
         yield replace(home, loads=home.loads[:number] + home.loads[number + 1 :])
     plain = Home(places=home.places)

@@ -19,14 +19,18 @@ from typing import Final
 
 from ampherd_simulator.faults import Kind
 from ampherd_simulator.invent import FAULTS_AN_HOUR, invent, thinned
+from ampherd_simulator.invent_plans import planned
+from ampherd_simulator.invent_sun import invent_sunny
 from ampherd_simulator.layers import Layer, Tally
 from ampherd_simulator.promises import Violation
 from ampherd_simulator.shrink import breaks, shrink
+from ampherd_simulator.story import Story
 from ampherd_simulator.trial import try_story
 
 BATCH: Final = 20
 """Stories that a process lives through before it reports."""
 
+SUNNY_EVERY: Final = 8
 MOST_TOLD: Final = 50
 REPORT_EVERY_S: Final = 30.0
 EXIT_BROKEN: Final = 1
@@ -65,11 +69,17 @@ class Figures:
             self.tallies[layer].merge(tally)
 
 
+def story_of(seed: int, faults_an_hour: float) -> Story:
+    """The story of that seed: every eighth is of a changing sun, and in half of them cars have plans."""
+    story = invent_sunny(seed) if seed % SUNNY_EVERY == 0 else invent(seed)
+    return planned(thinned(story, faults_an_hour))
+
+
 def live(first_seed: int, stories: int, faults_an_hour: float = FAULTS_AN_HOUR) -> Figures:
     """Live through so many stories."""
     figures = Figures()
     for seed in range(first_seed, first_seed + stories):
-        verdict = try_story(thinned(invent(seed), faults_an_hour))
+        verdict = try_story(story_of(seed, faults_an_hour))
         broken = [(seed, violation) for violation in verdict.broken]
         figures.merge(Figures(1, verdict.hours, verdict.charged_wh, verdict.faults, verdict.tallies, broken))
     return figures
@@ -150,7 +160,7 @@ def _explain(figures: Figures, stories: int, faults_an_hour: float) -> None:
         if told[violation.promise] >= stories:
             continue
         told[violation.promise] += 1
-        story = shrink(thinned(invent(seed), faults_an_hour), breaks(violation.promise))
+        story = shrink(story_of(seed, faults_an_hour), breaks(violation.promise))
         print(
             f"## Promise {violation.promise}, seed {seed}: {violation.text}\n\n{story.tell()}\n\n{story.as_python()}\n"
         )

@@ -26,8 +26,19 @@ GRID: Final = "grid"
 
 
 @dataclass(frozen=True, slots=True)
+class Stretch:
+    """A stretch of a car's plan: what the balancer's agenda calls a stint, on the story's own clock."""
+
+    start_s: float
+    end_s: float
+    amps: float
+    takes_more: bool = False
+    follows_sun: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
-    """A wallbox and its car. `failsafe_a` is what it offers after a reboot."""
+    """A wallbox and its car. `failsafe_a` is what it offers after a reboot; an empty `plan` is none."""
 
     id: str
     driver: DriverName = DriverName.EDGETECH
@@ -45,6 +56,7 @@ class Place:
     car_lag_s: float = 1.0
     car_ramp_a_s: float = 4.0
     arrives_s: float = 5.0
+    plan: tuple[Stretch, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -195,12 +207,19 @@ def _setting(home: Home) -> Iterator[str]:
 
 def _events(story: Story) -> Iterator[str]:
     events = [(place.arrives_s, f"car {place.id} arrives") for place in story.home.places]
+    events += [(stretch.start_s, _planned(place, stretch)) for place in story.home.places for stretch in place.plan]
     for load in story.home.loads:
         lasting = "" if math.isinf(load.for_s) else f" for {load.for_s:g} s"
         events.append((load.at_s, f"the house takes {load.current_a:+g} A on {load.line}{lasting}"))
     events += [(fault.at_s, fault.tell()) for fault in story.faults]
     for at_s, text in sorted(events):
         yield f"{at_s:7.1f} s  {text}"
+
+
+def _planned(place: Place, stretch: Stretch) -> str:
+    more = " and more" if stretch.takes_more else ""
+    how = "follows the sun" if stretch.follows_sun else f"charges at {stretch.amps:g} A{more}"
+    return f"by its plan {place.id} {how} until {stretch.end_s:g} s"
 
 
 def _python(value: Any, depth: int) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 
+from ampherd_balancer.agenda import Stint
 from ampherd_core.messages import ChargerState, Grant, Reading
 
 from ampherd_simulator.faults import Kind
@@ -48,18 +49,34 @@ class Trial:
         )
         self.judge = Judge(self.world, story.step_s)
         self.promises = Promises(self.world, story.step_s)
+        self.world.planned = frozenset(place.id for place in story.home.places if place.plan)
         self.world.bus.listener = self
         self.world.witness = self
 
     def run(self, *, stops_early: bool = False) -> Verdict:
         """Live through it; with `stops_early` no further than the first broken promise."""
         for _ in range(int(self.story.until_s / self.story.step_s)):
+            self._plan()
             self.world.run(self.world.now_s + self.story.step_s, self.story.step_s)
             self.judge.watch()
             self.promises.watch()
             if stops_early and self.promises.broken:
                 break
         return self.verdict()
+
+    def _plan(self) -> None:
+        """Whoever leads knows the plans by the second of its reign, as if they had been laid beside it."""
+        for place in self.story.home.places:
+            if not place.plan:
+                continue
+            for balancer in self.world.balancers.values():
+                if balancer.core is not None:
+                    ahead_s = balancer.clock_s(self.world.now_s) - self.world.now_s
+                    stints = [
+                        Stint(ahead_s + start_s, ahead_s + end_s, amps, takes_more=takes_more, follows_sun=follows_sun)
+                        for start_s, end_s, amps, takes_more, follows_sun in map(astuple, place.plan)
+                    ]
+                    balancer.core.desks[place.id].agenda.take(stints, urgency=1)
 
     def verdict(self) -> Verdict:
         """All so far."""

@@ -67,7 +67,7 @@ class World:
 
     `faults` go wrong by themselves. With `has_standby` a second balancer waits for the first. With `read_telegram`
     the meter's text is written and read, too: it gets a telegram and the time, and returns the reading or None.
-    With `make_mind` something else decides in the balancer's place.
+    With `make_mind` something else decides in the balancer's place. `planned` tells watchers which cars have plans.
     """
 
     def __init__(  # noqa: PLR0913 - a world has as many knobs as a day has moods
@@ -93,6 +93,7 @@ class World:
         self.wall_clock_off_s = 0.0
         self.sessions = 0
         self.witness: Witness | None = None
+        self.planned: frozenset[str] = frozenset()
         self.chance = random.Random(scenario.seed)  # noqa: S311 - repeatable chance, no secret
         self.faults = Faults(faults)
         self.bus = VirtualBus(self.faults, self.chance, loss)
