@@ -107,7 +107,8 @@ It does not care who gets the energy: of an ampere on a full line a three-phase 
 one-phase car. *The same order, foreseen* shares each second's room as Ampherd does, among equals, within its margin and
 by what its meter tells, but knows the house ahead: what Ampherd stays below it is the price of lags and of care.
 
-Who plans knows the house by the same hours of two weeks before, as its own meter told them, and not the night to come.
+Who plans knows the house by the same hours of two weeks before, as its own meter told them, and the sun by another day;
+neither knows the night or the day to come.
 *The optimum by its forecast* is the least that its planner found for all cars when the last of them had come, with what
 had been paid until then.
 """
