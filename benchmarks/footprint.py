@@ -21,7 +21,9 @@ GOAL_BYTES: Final = 400e6
 SCENARIO: Final = {
     "rating_a": 63,
     "house": {"base_a": 1.0, "liveliness": 2},
-    "chargers": {f"box-{place}": {"driver": "edgetech", "car": {"battery_wh": 1e9}} for place in range(1, 5)},
+    "chargers": {
+        f"box-{place}": {"driver": "edgetech", "car": {"battery_wh": 1e9, "is_away": True}} for place in range(1, 5)
+    },
 }
 
 
@@ -29,6 +31,7 @@ async def measure(seconds: float) -> AsyncIterator[Figure]:
     """Over `seconds` of real time, after four cars have begun to charge."""
     with tempfile.TemporaryDirectory(prefix="ampherd-bench-") as name:
         async with whole_site(Path(name), SCENARIO) as site:
+            await site.plug_in_all()
             await site.charging(4)
             await asyncio.sleep(SETTLE_S)
             processes = _processes(site)
