@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 
 from ampherd_balancer.agenda import Stint
 from ampherd_core.messages import ChargerState, Grant, Reading
@@ -73,8 +73,10 @@ class Trial:
                 if balancer.core is not None:
                     ahead_s = balancer.clock_s(self.world.now_s) - self.world.now_s
                     stints = [
-                        Stint(ahead_s + start_s, ahead_s + end_s, amps, takes_more=takes_more, follows_sun=follows_sun)
-                        for start_s, end_s, amps, takes_more, follows_sun in map(astuple, place.plan)
+                        Stint(
+                            ahead_s + it.start_s, ahead_s + it.end_s, it.amps, it.takes_more, follows_sun=it.follows_sun
+                        )
+                        for it in place.plan
                     ]
                     balancer.core.desks[place.id].agenda.take(stints, urgency=1)
 
