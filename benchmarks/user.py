@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from ampherd_balancer.planning import Planning
-from ampherd_balancer.usual import SAMPLE_EVERY_S
+from ampherd_balancer.sampling import SAMPLE_EVERY_S
 from ampherd_core.phases import Phases, each
 from ampherd_core.policy import CONNECTION
 from ampherd_meter.electrics import WHOLE_AMP_A

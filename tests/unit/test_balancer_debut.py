@@ -7,31 +7,12 @@ from itertools import pairwise, permutations
 
 import pytest
 from ampherd_balancer.debut import PATIENCE_S
-from ampherd_balancer.report import site_state
 from ampherd_core.phases import LINES, Line
 
-from tests.support.bench import AT, Bench, Car, House, flat, policy_of, steps
+from tests.support.bench import Bench, flat, steps
+from tests.support.wiring import alarms, mend_policy, wired_bench
 
-ONE_EACH = {"a": (Line.L1,), "b": (Line.L2,), "c": (Line.L3,)}
 KETTLE_A = 9.0
-
-
-def bench_of(
-    house: House, wired: Sequence[Line] = LINES, *, lag_s: float = 3.0, every_s: float = 1.0, is_metered: bool = True
-) -> Bench:
-    """Three one-phase cars, which the policy has on L1, L2 and L3; `wired` is where they really are."""
-    policy = policy_of({car: {"lines": list(lines), "max_a": 32} for car, lines in ONE_EACH.items()})
-    cars = [
-        Car(car, lag_s=lag_s, wired=(line,), is_metered=is_metered) for car, line in zip(ONE_EACH, wired, strict=True)
-    ]
-    bench = Bench(policy, cars, house, whole_amps=True, meter_every_s=every_s)
-    bench.checks_promises = False
-    bench.checks_overload = False
-    return bench
-
-
-def alarms(bench: Bench) -> tuple[str, ...]:
-    return site_state(bench.balancer, bench.outcome, bench.now_s, AT).alarms
 
 
 def starts(bench: Bench) -> dict[str, float]:
@@ -47,7 +28,7 @@ def starts(bench: Bench) -> dict[str, float]:
 @pytest.mark.parametrize("lag_s", [0.0, 3.0, 6.0])
 @pytest.mark.parametrize("wired", list(permutations(LINES))[1:])
 def test_wrong_lines_are_seen_before_any_line_is_over(wired: Sequence[Line], lag_s: float, every_s: float) -> None:
-    bench = bench_of(flat(2, 12, 5), wired, lag_s=lag_s, every_s=every_s)
+    bench = wired_bench(flat(2, 12, 5), wired, lag_s=lag_s, every_s=every_s)
     bench.run(300)
     assert max(max(grid) for grid in bench.grid) <= 25
     assert len(alarms(bench)) == 1
@@ -55,7 +36,7 @@ def test_wrong_lines_are_seen_before_any_line_is_over(wired: Sequence[Line], lag
 
 
 def test_the_alarm_names_the_car_and_the_line() -> None:
-    bench = bench_of(flat(2, 12, 5), (Line.L3, Line.L2, Line.L1))
+    bench = wired_bench(flat(2, 12, 5), (Line.L3, Line.L2, Line.L1))
     bench.run(60)
     assert alarms(bench)[0].startswith("The car at a was seen on L3 of connection, and the policy has it on L1: check")
 
@@ -63,7 +44,7 @@ def test_the_alarm_names_the_car_and_the_line() -> None:
 @pytest.mark.parametrize("every_s", [1.0, 10.0])
 @pytest.mark.parametrize("lag_s", [0.0, 3.0, 6.0])
 def test_with_right_lines_they_begin_one_after_the_other_and_all_within_a_minute(lag_s: float, every_s: float) -> None:
-    bench = bench_of(flat(2, 12, 5), lag_s=lag_s, every_s=every_s)
+    bench = wired_bench(flat(2, 12, 5), lag_s=lag_s, every_s=every_s)
     bench.run(90)
     began_s = sorted(starts(bench).values())
     assert len(began_s) == 3
@@ -75,7 +56,7 @@ def test_with_right_lines_they_begin_one_after_the_other_and_all_within_a_minute
 
 
 def test_the_page_says_why_they_wait() -> None:
-    bench = bench_of(flat(2, 12, 5))
+    bench = wired_bench(flat(2, 12, 5))
     bench.run_until(lambda: bench.offers()["a"] > 0, 10)
     bench.run(2)
     assert bench.reason("a").sentence == "Its first start: 6 A until the meter has shown it on L1."
@@ -83,7 +64,7 @@ def test_the_page_says_why_they_wait() -> None:
 
 
 def test_a_second_start_knows_no_such_care() -> None:
-    bench = bench_of(flat(2, 12, 5)).run(200)
+    bench = wired_bench(flat(2, 12, 5)).run(200)
     bench.house = flat(22, 22, 22)
     bench.run_until(lambda: set(bench.offers().values()) == {0.0}, 60)
     bench.house = flat(2, 2, 2)
@@ -93,7 +74,7 @@ def test_a_second_start_knows_no_such_care() -> None:
 
 
 def test_a_car_that_takes_nothing_keeps_the_others_waiting_for_half_a_minute_at_most() -> None:
-    bench = bench_of(flat(2, 12, 5))
+    bench = wired_bench(flat(2, 12, 5))
     bench.cars["a"].is_hungry = False
     bench.run(120)
     began_s = sorted(starts(bench).values())
@@ -107,26 +88,22 @@ def test_a_car_that_takes_nothing_keeps_the_others_waiting_for_half_a_minute_at_
 def test_a_kettle_beside_a_first_start_is_no_wrong_wiring(at_s: int, line: Line, amps: float) -> None:
     before = (11.0, 11.0, 11.0)
     after = tuple(11.0 + amps * (place == line) for place in LINES)
-    bench = bench_of(steps((0, before), (at_s, (after[0], after[1], after[2]))))
+    bench = wired_bench(steps((0, before), (at_s, (after[0], after[1], after[2]))))
     bench.run(200)
     assert alarms(bench) == ()
 
 
 def test_nobody_can_tell_a_car_that_nobody_measures() -> None:
     """They start as ever; should a line be over its limit, `doubt` looks."""
-    bench = bench_of(flat(2, 12, 5), (Line.L2, Line.L3, Line.L1), is_metered=False)
+    bench = wired_bench(flat(2, 12, 5), (Line.L2, Line.L3, Line.L1), is_metered=False)
     bench.run(10)
     assert len(set(starts(bench).values())) == 1
 
 
 def test_the_lines_of_an_edited_policy_are_seen_anew() -> None:
-    bench = bench_of(flat(2, 12, 5), (Line.L2, Line.L3, Line.L1)).run(120)
+    bench = wired_bench(flat(2, 12, 5), (Line.L2, Line.L3, Line.L1)).run(120)
     assert len(alarms(bench)) == 1
-    mended = policy_of({car.id: {"lines": list(car.wired or LINES), "max_a": 32} for car in bench.cars.values()})
-    for car in bench.cars.values():
-        car.lines = car.wired or LINES
-    bench.policy = mended
-    bench.balancer.take_policy(mended, bench.now_s)
+    mend_policy(bench)
     bench.run(300)
     assert alarms(bench) == ()
     assert min(bench.offers().values()) >= 6

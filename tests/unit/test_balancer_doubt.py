@@ -7,21 +7,17 @@ from itertools import permutations
 
 import pytest
 from ampherd_balancer.doubt import HOLDS_S, LASTS_S
-from ampherd_balancer.report import site_state
 from ampherd_core.phases import LINES, Line
 
-from tests.support.bench import AT, Bench, Car, House, flat, policy_of, steps
+from tests.support.bench import Bench, House, flat, steps
+from tests.support.wiring import alarms, mend_policy, wired_bench
 
-ONE_EACH = {"a": (Line.L1,), "b": (Line.L2,), "c": (Line.L3,)}
 FOUND_WITHIN_S = 45.0
 
 
 def bench_of(house: House, wired: Sequence[Line]) -> Bench:
-    """Three one-phase cars on L1, L2 and L3 by the policy; `wired` is where they really are, unnoticed so far."""
-    policy = policy_of({car: {"lines": list(lines), "max_a": 32} for car, lines in ONE_EACH.items()})
-    cars = [Car(car, lag_s=3.0, wired=(line,)) for car, line in zip(ONE_EACH, wired, strict=True)]
-    bench = Bench(policy, cars, house)
-    bench.checks_overload = bench.checks_promises = False
+    """Where the cars really are went unnoticed so far."""
+    bench = wired_bench(house, wired, whole_amps=False)
     for desk in bench.balancer.desks.values():
         desk.is_seen = True
     return bench
@@ -33,10 +29,6 @@ def longest_over_s(bench: Bench, limit_a: float = 25.0, since: int = 0) -> int:
         run = run + 1 if max(grid) > limit_a + 0.01 else 0
         longest = max(longest, run)
     return longest
-
-
-def alarms(bench: Bench) -> tuple[str, ...]:
-    return site_state(bench.balancer, bench.outcome, bench.now_s, AT).alarms
 
 
 def doubts(bench: Bench) -> bool:
@@ -78,11 +70,7 @@ def test_once_the_policy_is_mended_all_charge() -> None:
     bench = bench_of(flat(2, 12, 5), (Line.L2, Line.L3, Line.L1))
     bench.run(300)
     assert alarms(bench) != ()
-    mended = policy_of({car.id: {"lines": list(car.wired or LINES), "max_a": 32} for car in bench.cars.values()})
-    for car in bench.cars.values():
-        car.lines = car.wired or LINES
-    bench.policy = mended
-    bench.balancer.take_policy(mended, bench.now_s)
+    mend_policy(bench)
     bench.run(300)
     assert all(offer_a >= 6 for offer_a in bench.offers().values())
     assert alarms(bench) == ()

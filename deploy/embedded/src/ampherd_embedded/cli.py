@@ -162,9 +162,7 @@ def simulate(
     ] = None,
     hours: Annotated[float | None, typer.Option(help="how long [default: 24, or to the recording's end]")] = None,
     tariff: Annotated[Path | None, typer.Option(help="what energy costs, CSV")] = None,
-    export_price: Annotated[
-        float | None, typer.Option(help="what a kWh to the grid earns; left out: as the policy says, or nothing")
-    ] = None,
+    export_price: Annotated[float | None, typer.Option(help="what feeding in earns, per kWh [default: policy]")] = None,
     house_line: Annotated[Line, typer.Option(help="the line of a house recorded on one phase")] = Line.L1,
     solar_lines: Annotated[str, typer.Option(help="the lines that the sun feeds")] = "L1,L2,L3",
     solar_scale: Annotated[float, typer.Option(help="times what was recorded")] = 1.0,

@@ -31,21 +31,21 @@ class Lot:
         takers: Sequence[Taker],
         *,
         hours: float,
-        prices: Rates,
+        rates: Rates,
         sun_w: float,
         open_to: Sequence[bool],
     ) -> None:
         self._room, self._lit = room, lit
         self._kwh_per_amp = [taker.watts_per_amp * hours / 1000 for taker in takers]
-        self._prices, self._sun_kwh = prices, sun_w * hours / 1000
+        self._rates, self._sun_kwh = rates, sun_w * hours / 1000
         self._open_to = open_to
 
     def best(self, worths: Vector) -> Way:
         """The way to run this slot that is worth the most, when a kilowatt-hour is worth so much to each taker."""
-        values = self._values(worths, self._prices.grid)
+        values = self._values(worths, self._rates.grid)
         if not self._sun_kwh:
             return self._way(self._room.best(values))
-        ways = map(self._way, self._corners(values, self._values(worths, self._prices.sun)))
+        ways = map(self._way, self._corners(values, self._values(worths, self._rates.sun)))
         return max(ways, key=lambda way: way.worth(worths))
 
     def _corners(self, bought: Sequence[float], on_sun: Sequence[float]) -> Iterator[Amps]:
@@ -67,4 +67,4 @@ class Lot:
         gains = tuple([a * kwh for a, kwh in zip(amps, self._kwh_per_amp, strict=True)])
         kwh = sum(gains)
         on_sun_kwh = min(kwh, self._sun_kwh)
-        return Way(gains, on_sun_kwh * self._prices.sun + (kwh - on_sun_kwh) * self._prices.grid, amps)
+        return Way(gains, on_sun_kwh * self._rates.sun + (kwh - on_sun_kwh) * self._rates.grid, amps)

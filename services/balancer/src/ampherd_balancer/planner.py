@@ -182,19 +182,18 @@ def plan(orders: Sequence[Order], slots: Sequence[Slot]) -> Schedule:
 
 
 def _lots(orders: Sequence[Order], takers: Sequence[Taker], slots: Sequence[Slot], seen: Sequence[Rates]) -> list[Lot]:
-    whole = rooms(takers, [slot.limits for slot in slots])
-    lit = rooms(takers, [_lit(orders, slot) for slot in slots])
+    found = rooms(takers, [*(slot.limits for slot in slots), *(_lit(orders, slot) for slot in slots)])
     return [
         Lot(
-            room,
-            lit_room,
+            whole,
+            lit,
             takers,
             hours=slot.hours,
-            prices=prices,
+            rates=rates,
             sun_w=slot.sun_w,
             open_to=[order.by >= slot.end for order in orders],
         )
-        for room, lit_room, slot, prices in zip(whole, lit, slots, seen, strict=True)
+        for whole, lit, slot, rates in zip(found[: len(slots)], found[len(slots) :], slots, seen, strict=True)
     ]
 
 

@@ -13,16 +13,13 @@ from ampherd_core.phases import Phases, each, most
 from ampherd_core.plans import QUARTERS_A_DAY, QUARTERS_A_WEEK
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-SAMPLE_EVERY_S: Final = 10.0
+from ampherd_balancer.sampling import FEWEST_SAMPLES, Finished, Sampling
 
 HIGH_SHARE: Final = 0.8
 """Plans reckon with what a quarter-hour stays under for this share of its time: a kettle does not cost a slot."""
 
 _MEMORY_WEEKS: Final = 4
 """A new week counts as one of so many."""
-
-FEWEST_SAMPLES: Final = 30
-"""A quarter-hour that was seen for less than a third teaches nothing."""
 
 
 class Usual(BaseModel):
@@ -48,23 +45,15 @@ class UsualLoads:
     def __init__(self) -> None:
         self.book: _Book = {}
         self._lately: dict[str, deque[Phases]] = {}
-        self._quarter: int | None = None
-        self._samples: dict[str, list[Phases]] = {}
-        self._noted_s = float("-inf")
+        self._sampling: Sampling[Mapping[str, Phases]] = Sampling()
 
     def note(self, loads: Mapping[str, Phases], local: datetime, now_s: float) -> bool:
         """What each node takes beside its cars (A per line) now; True when a quarter-hour was learned."""
-        quarter = quarter_of(local)
-        has_learned = False
-        if quarter != self._quarter:
-            has_learned = self._learn()
-            self._quarter, self._samples = quarter, {}
-        if now_s - self._noted_s >= SAMPLE_EVERY_S:
-            self._noted_s = now_s
+        finished = self._sampling.turn(quarter_of(local))
+        if self._sampling.take(loads, now_s):
             for node, load in loads.items():
-                self._samples.setdefault(node, []).append(load)
                 self._lately.setdefault(node, deque(maxlen=LATELY)).append(load)
-        return has_learned
+        return finished is not None and self._learn(finished)
 
     def high(self, node: str, local: datetime) -> Phases | None:
         """What the node seldom exceeds in that quarter-hour, A per line; of another day where that one is new."""
@@ -94,13 +83,14 @@ class UsualLoads:
         except ValidationError:
             return
 
-    def _learn(self) -> bool:
+    def _learn(self, finished: Finished[Mapping[str, Phases]]) -> bool:
         has_learned = False
-        for node, samples in self._samples.items():
-            if self._quarter is None or len(samples) < FEWEST_SAMPLES:
+        for node in dict.fromkeys(node for loads in finished.samples for node in loads):
+            samples = [loads[node] for loads in finished.samples if node in loads]
+            if len(samples) < FEWEST_SAMPLES:
                 continue
             book = self.book.setdefault(node, {})
-            book[self._quarter] = _learned(book.get(self._quarter), samples)
+            book[finished.quarter] = _learned(book.get(finished.quarter), samples)
             has_learned = True
         return has_learned
 

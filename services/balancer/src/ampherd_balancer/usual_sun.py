@@ -10,7 +10,8 @@ from ampherd_core.plans import QUARTERS_A_DAY
 from ampherd_core.units import MAX_PLAUSIBLE_W
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ampherd_balancer.usual import FEWEST_SAMPLES, SAMPLE_EVERY_S, quarter_of
+from ampherd_balancer.sampling import FEWEST_SAMPLES, Finished, Sampling
+from ampherd_balancer.usual import quarter_of
 
 MEMORY_DAYS: Final = 7
 """A new day counts as one of so many: the sun knows no weekdays, and a month ago it stood elsewhere."""
@@ -50,21 +51,14 @@ class UsualSun:
 
     def __init__(self) -> None:
         self._quarters: dict[int, _Mean] = {}
-        self._quarter: int | None = None
-        self._samples: list[float] = []
-        self._noted_s = float("-inf")
+        self._sampling: Sampling[float] = Sampling()
         self._lately: deque[tuple[float, float]] = deque(maxlen=TELLS_QUARTERS)
 
     def note(self, beside_w: float, local: datetime, now_s: float) -> bool:
         """What the site takes beside its cars (W, import positive) now; True when a quarter-hour was learned."""
-        quarter, has_learned = quarter_of(local) % QUARTERS_A_DAY, False
-        if quarter != self._quarter:
-            has_learned = self._learn()
-            self._quarter, self._samples = quarter, []
-        if now_s - self._noted_s >= SAMPLE_EVERY_S:
-            self._noted_s = now_s
-            self._samples.append(min(max(0.0, -beside_w), MAX_PLAUSIBLE_W))
-        return has_learned
+        finished = self._sampling.turn(quarter_of(local) % QUARTERS_A_DAY)
+        self._sampling.take(min(max(0.0, -beside_w), MAX_PLAUSIBLE_W), now_s)
+        return finished is not None and self._learn(finished)
 
     def expected_w(self, local: datetime, ahead: timedelta) -> float:
         """What will be left over in the quarter-hour at that time, so far ahead, W; 0 where none was learned."""
@@ -97,16 +91,14 @@ class UsualSun:
         except ValidationError:
             return
 
-    def _learn(self) -> bool:
-        if self._quarter is None or len(self._samples) < FEWEST_SAMPLES:
+    def _learn(self, finished: Finished[float]) -> bool:
+        quarter, samples = finished
+        if len(samples) < FEWEST_SAMPLES:
             return False
-        mean_w = sum(self._samples) / len(self._samples)
-        before = self._quarters.get(self._quarter)
-        if before is None:
-            self._quarters[self._quarter] = _Mean(sun_w=round(mean_w, 1), days=1)
-            return True
-        self._lately.append((mean_w, before.sun_w))
-        days = min(before.days + 1, MEMORY_DAYS)
-        sun_w = before.sun_w + (mean_w - before.sun_w) / days
-        self._quarters[self._quarter] = _Mean(sun_w=round(sun_w, 1), days=days)
+        mean_w, days = sum(samples) / len(samples), 1
+        if (before := self._quarters.get(quarter)) is not None:
+            self._lately.append((mean_w, before.sun_w))
+            days = min(before.days + 1, MEMORY_DAYS)
+            mean_w = before.sun_w + (mean_w - before.sun_w) / days
+        self._quarters[quarter] = _Mean(sun_w=round(mean_w, 1), days=days)
         return True
