@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
 from ampherd_core.messages import Message, SetResult
-from ampherd_core.topics import ANY, SETTINGS, Topics, channels
+from ampherd_core.topics import ANY, SETTINGS, Topics, channels, subscription_qos
 
 T = Topics("home")
 
@@ -32,6 +33,27 @@ def test_any_id_makes_a_filter() -> None:
 
 def test_a_topic_comes_apart_below_its_root() -> None:
     assert T.parse(T.set("garage", "mode")) == ("charger", "garage", "mode", "set")
+
+
+@pytest.mark.parametrize(
+    ("topic_filter", "qos"),
+    [
+        (T.reading(ANY), 0),
+        (T.grant(ANY), 0),
+        (T.grant("garage"), 0),
+        (T.charger_state(ANY), 0),
+        (T.meter_status(ANY), 1),
+        (T.set(ANY, ANY), 1),
+        (T.event, 1),
+        (T.backlog(T.reading(ANY)), 1),
+        (T.evcc("garage", ANY), 0),
+        (f"{T.root}/#", 1),
+        (f"{T.root}/service/api/reply/1", 1),
+        ("emon/emonpi/power1", 1),
+    ],
+)
+def test_what_repeats_is_heard_without_acknowledgements_and_all_else_with_them(topic_filter: str, qos: int) -> None:
+    assert subscription_qos(topic_filter) == qos
 
 
 def test_another_site_is_not_ours() -> None:

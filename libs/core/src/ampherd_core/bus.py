@@ -17,6 +17,7 @@ from ampherd_core.backoff import Backoff
 from ampherd_core.broker_address import BrokerAddress
 from ampherd_core.connection import Connection, ConnectionLostError
 from ampherd_core.mail import MAX_PAYLOAD_BYTES, Inbound, Outbound
+from ampherd_core.topics import subscription_qos
 
 __all__ = ["MAX_PAYLOAD_BYTES", "BrokerAddress", "Bus", "Inbound", "MqttBus", "Outbound", "running"]
 
@@ -134,7 +135,7 @@ class MqttBus:
 
 async def _try_to_subscribe(connection: Connection, topic_filter: str) -> None:
     try:
-        await connection.subscribe(topic_filter)
+        await connection.subscribe(topic_filter, subscription_qos(topic_filter))
     except PermissionError as err:
         log.error("subscription_refused", topic=topic_filter, why=str(err))  # noqa: TRY400 - no trace helps here
 

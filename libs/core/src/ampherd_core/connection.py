@@ -23,6 +23,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from ampherd_core.broker_address import BrokerAddress
 from ampherd_core.mail import MAX_PAYLOAD_BYTES, Inbound, Outbound
+from ampherd_core.topics import Qos
 
 KEEPALIVE_S: Final = 5
 TIMEOUT_S: Final = 5.0
@@ -91,9 +92,9 @@ class Connection:
         self._client.disconnect()
         self._close()
 
-    async def subscribe(self, topic_filter: str) -> None:
+    async def subscribe(self, topic_filter: str, qos: Qos = 1) -> None:
         """Hear a filter; raises PermissionError when the broker refuses it."""
-        _, mid = self._client.subscribe(topic_filter, qos=1)
+        _, mid = self._client.subscribe(topic_filter, qos=qos)
         codes = await self._answer(mid)
         refused = [str(code) for code in codes if code.is_failure]
         if refused:

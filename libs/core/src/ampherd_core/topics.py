@@ -200,3 +200,23 @@ def channels() -> tuple[Channel, ...]:
         Channel(t.backlog(t.site_state), "balancer", SiteState, 1, False, "A site's state said again."),
         Channel(t.evcc("{charger}", "{name}"), "charger-agent, balancer", None, 0, True, "Scalars for evcc."),
     )
+
+
+_CONTRACT: Final = tuple((channel.topic.split("/"), channel.qos) for channel in channels())
+
+
+def subscription_qos(topic_filter: str) -> Qos:
+    """How to hear a filter: as the contract says it; 1 where it is no topic of ours.
+
+    A broker may deliver at the QoS of the subscription whatever the sender's was (iotcore does), and then each
+    reading and grant would be acknowledged by everyone who hears it.
+    """
+    asked = topic_filter.split("/")
+    for levels, qos in _CONTRACT:
+        if len(levels) == len(asked) and all(map(_is_level, levels, asked)):
+            return qos
+    return 1
+
+
+def _is_level(level: str, asked: str) -> bool:
+    return level == asked or level.startswith("{")

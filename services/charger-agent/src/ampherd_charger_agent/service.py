@@ -110,7 +110,6 @@ class AgentService(Service):
             self.wire.refuse(verdict, message.topic, f"grant {grant.id.epoch}/{grant.id.seq}: {verdict}")
             return
         self._attendant.decide()
-        self._changed.set()
 
     async def main(self) -> None:
         """Attend, and tell."""

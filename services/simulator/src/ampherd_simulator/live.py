@@ -91,6 +91,7 @@ class LiveSite:
     async def run(self, ready: asyncio.Event) -> None:
         """Listen and live until cancelled; `ready` is set when `ports` holds."""
         async with contextlib.AsyncExitStack() as stack:
+            stack.callback(self._truth.flush)
             await self._listen(stack)
             self._began_s = boot_s()
             ready.set()
@@ -147,6 +148,7 @@ class LiveSite:
     async def _live(self) -> None:
         while True:
             self.now_s()
+            self._truth.flush()
             await asyncio.sleep(STEP_S / self._scenario.speed)
 
     async def _tell(self) -> None:
