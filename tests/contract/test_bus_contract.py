@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
 from ampherd_core.bus import MAX_PAYLOAD_BYTES, BrokerAddress, Inbound, MqttBus, Outbound, running
@@ -48,6 +48,10 @@ async def speaking(url: str, name: str = "mouth") -> AsyncIterator[MqttBus]:
         yield bus
 
 
+async def _until(count: Callable[[], int], least: int) -> None:
+    await wait_for(lambda: count() >= least)
+
+
 @pytest.mark.parametrize("qos", [0, 1])
 async def test_a_message_arrives_as_it_was_said(any_broker: BrokerServer, qos: int) -> None:
     async with listening(any_broker.url, "a/+") as ear, speaking(any_broker.url) as mouth:
@@ -62,6 +66,33 @@ async def test_messages_of_one_sender_keep_their_order(any_broker: BrokerServer)
             await mouth.publish(Outbound("n", str(number).encode()))
         await wait_for(lambda: len(ear.heard) >= 500)
         assert [int(message.payload) for message in ear.heard] == list(range(500))
+
+
+async def test_what_is_said_in_one_piece_arrives_whole_and_in_order(any_broker: BrokerServer) -> None:
+    async with listening(any_broker.url, "n") as ear, speaking(any_broker.url) as mouth:
+        with mouth.in_one_piece():
+            for number in range(50):
+                assert await mouth.publish(Outbound("n", str(number).encode()))
+        assert await mouth.publish(Outbound("n", b"50"))
+        await wait_for(lambda: len(ear.heard) >= 51)
+        assert [int(message.payload) for message in ear.heard] == list(range(51))
+
+
+async def test_a_patient_listener_hears_later_and_no_less(any_broker: BrokerServer) -> None:
+    patience_s = 0.2
+    async with listening(any_broker.url, "n") as hasty, speaking(any_broker.url) as mouth:
+        ear = Ear(any_broker.url, ["n"], "patient")
+        ear.bus.patience_s = patience_s
+        async with running(ear.bus):
+            await asyncio.wait_for(ear.bus.connected.wait(), 10)
+            for so_far in (0, 200, 400):
+                said_s = time.monotonic()
+                for number in range(so_far, so_far + 200):
+                    await mouth.publish(Outbound("n", str(number).encode()))
+                await _until(lambda: len(ear.heard), so_far + 1)
+                assert time.monotonic() - said_s >= 0.9 * patience_s
+                await _until(lambda: min(len(ear.heard), len(hasty.heard)), so_far + 200)
+            assert [int(message.payload) for message in ear.heard] == list(range(600))
 
 
 async def test_a_late_listener_gets_the_newest_retained_message(any_broker: BrokerServer) -> None:

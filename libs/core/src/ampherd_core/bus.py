@@ -41,7 +41,10 @@ class Bus(Protocol):
 
 
 class MqttBus:
-    """A connection that heals itself. `run` it as a task; `publish` from anywhere in the same loop."""
+    """A connection that heals itself. `run` it as a task; `publish` from anywhere in the same loop.
+
+    Whoever is in no hurry sets `patience_s`: what comes in then waits so long.
+    """
 
     def __init__(
         self,
@@ -59,6 +62,7 @@ class MqttBus:
         self._listener = listener
         self._on_connect = on_connect
         self._will = will
+        self.patience_s = 0.0
         self._connection: Connection | None = None
         self.connected = asyncio.Event()
 
@@ -78,6 +82,10 @@ class MqttBus:
             log.debug("publish_failed", topic=message.topic, error=str(err))
             return False
         return True
+
+    def in_one_piece(self) -> contextlib.AbstractContextManager[None]:
+        """What is published at QoS 0 within reaches the broker together, at the end."""
+        return contextlib.nullcontext() if self._connection is None else self._connection.in_one_piece()
 
     async def listen(self, filters: Sequence[str]) -> None:
         """Hear these and nothing else: from now on, and again at each connection."""
@@ -103,6 +111,8 @@ class MqttBus:
                     backoff = backoff.reset()
                     if self._on_connect is not None:
                         await self._on_connect()
+                    if self.patience_s:
+                        connection.be_patient(self.patience_s)
                     async for message in connection.messages():
                         await self._hear(message)
             except ConnectionLostError as err:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import select
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
 from typing import Any, Final
 
@@ -37,6 +38,9 @@ _MISC_EVERY_S: Final = 1.0
 _QUICKACK: Final[int | None] = getattr(socket, "TCP_QUICKACK", None)
 """Linux's alone, and to be said again after each packet."""
 
+_CORK: Final[int | None] = getattr(socket, "TCP_CORK", None)
+"""Linux's alone."""
+
 _QUEUE: Final = 5_000
 """More waiting messages than a site says in a minute; what comes on top is dropped."""
 
@@ -52,6 +56,7 @@ class Connection:
 
     def __init__(self, address: BrokerAddress, client_id: str, will: Outbound | None = None) -> None:
         self._address = address
+        self._patience_s = 0.0
         self._loop = asyncio.get_running_loop()
         self._granted: asyncio.Future[ReasonCode] = self._loop.create_future()
         self.filters: set[str] = set()
@@ -126,6 +131,26 @@ class Connection:
             self._unacknowledged.append((info, taken))
             await self._within(PUBLISH_TIMEOUT_S, taken)
 
+    @contextlib.contextmanager
+    def in_one_piece(self) -> Iterator[None]:
+        """What is said at QoS 0 within leaves at the end: the broker wakes once for all of it."""
+        sock = self._watcher
+        if sock is None or _CORK is None:
+            yield
+            return
+        sock.setsockopt(socket.IPPROTO_TCP, _CORK, 1)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                sock.setsockopt(socket.IPPROTO_TCP, _CORK, 0)
+
+    def be_patient(self, patience_s: float) -> None:
+        """From now on let what comes in wait so long: more comes meanwhile, and those who act on it go first."""
+        self._patience_s = patience_s
+        if self._watcher is not None:
+            self._loop.add_reader(self._watcher, self._wait)
+
     async def messages(self) -> AsyncIterator[Inbound]:
         """What comes in, in order, until the connection is lost."""
         while (message := await self._inbox.get()) is not None:
@@ -182,6 +207,20 @@ class Connection:
         if sock is not None and sock.fileno() >= 0:
             self._loop.remove_reader(sock)
             self._loop.remove_writer(sock)
+
+    def _wait(self) -> None:
+        if self._watcher is not None:
+            self._loop.remove_reader(self._watcher)
+            self._loop.call_later(self._patience_s, self._resume)
+
+    def _resume(self) -> None:
+        if self._watcher is not None:
+            self._loop.add_reader(self._watcher, self._read_on)
+
+    def _read_on(self) -> None:
+        self._read()
+        if self._watcher is not None and not _has_more(self._watcher):
+            self._loop.add_reader(self._watcher, self._wait)
 
     def _read(self) -> None:
         self._acknowledge()
@@ -273,6 +312,12 @@ class Connection:
             await asyncio.sleep(_MISC_EVERY_S)
             self._client.loop_misc()
             self._flush()
+
+
+def _has_more(sock: socket.socket) -> bool:
+    waiting = select.poll()
+    waiting.register(sock, select.POLLIN)
+    return bool(waiting.poll(0))
 
 
 def _properties(message: Outbound, *, omits_expiry: bool) -> Properties | None:

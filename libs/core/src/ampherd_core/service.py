@@ -50,6 +50,9 @@ class Service:
     speaks_sealed: ClassVar[bool] = False
     """Whether others act on what it says, or it on what others say: then both are sealed."""
 
+    patience_s: ClassVar[float] = 0.0
+    """How long it lets what it hears wait, s; who only shows and records gives way to those who act on it."""
+
     def __init__(self, name: str, environment: Environment, policy: Policy) -> None:
         self.name = name
         self.environment = environment
@@ -77,6 +80,7 @@ class Service:
                 is_retained=True,
             ),
         )
+        self.bus.patience_s = self.patience_s
 
     def filters(self) -> Sequence[str]:
         """The topics to hear, by `self.policy`; asked before the subclass's own set-up, and after each edit."""

@@ -222,10 +222,11 @@ class BalancerService(Service):
             await self._step_down("this process was frozen, or a higher epoch was heard")
             await self._candidate.resign()
             return
-        for grant in outcome.grants:
-            topic = self.topics.grant(grant.charger)
-            payload = self.wire.write_sealed(topic, grant)
-            await self.bus.publish(Outbound(topic, payload, expires_after_s=int(grant.lease_s)))
+        with self.bus.in_one_piece():
+            for grant in outcome.grants:
+                topic = self.topics.grant(grant.charger)
+                payload = self.wire.write_sealed(topic, grant)
+                await self.bus.publish(Outbound(topic, payload, expires_after_s=int(grant.lease_s)))
         if outcome.grants or now_s - self._reported_s >= REPORT_EVERY_S:
             self._has_news.set()
 

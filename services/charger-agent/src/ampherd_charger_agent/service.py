@@ -26,6 +26,9 @@ from ampherd_charger_agent.slot import Slot
 STATE_EVERY_S: Final = 1.0
 """The state is repeated so often; grants echo its stamp, so a lease needs it."""
 
+GRANTS_FIRST_S: Final = 0.02
+"""After a grant the state waits this long: the other agents, on the same machine, have theirs to write now."""
+
 NEWS_A: Final = 0.5
 """A change of the drawn current worth telling at once, A."""
 
@@ -79,6 +82,7 @@ class AgentService(Service):
         self._notices: asyncio.Queue[Notice] = asyncio.Queue()
         self._mirror = Mirror()
         self._told: ChargerState | None = None
+        self._granted_s = 0.0
         self._link = ModbusLink(charger.endpoint, charger.unit)
         wallbox = DRIVERS[charger.driver](self._link)
         self._loop = SafetyLoop(
@@ -105,7 +109,8 @@ class AgentService(Service):
         grant = self.wire.read_sealed(Grant, message)
         if grant is None:
             return
-        verdict = self._loop.hear(grant, boot_s())
+        self._granted_s = boot_s()
+        verdict = self._loop.hear(grant, self._granted_s)
         if verdict is not Verdict.ACCEPTED:
             self.wire.refuse(verdict, message.topic, f"grant {grant.id.epoch}/{grant.id.seq}: {verdict}")
             return
@@ -151,6 +156,7 @@ class AgentService(Service):
     async def _tell_state(self) -> None:
         due_s = 0.0
         while True:
+            await asyncio.sleep(self._granted_s + GRANTS_FIRST_S - boot_s())
             self._collect_notices()
             state = self._state()
             if boot_s() >= due_s or is_news(self._told, state):
