@@ -134,16 +134,11 @@ class Connection:
     @contextlib.contextmanager
     def in_one_piece(self) -> Iterator[None]:
         """What is said at QoS 0 within leaves at the end: the broker wakes once for all of it."""
-        sock = self._watcher
-        if sock is None or _CORK is None:
-            yield
-            return
-        sock.setsockopt(socket.IPPROTO_TCP, _CORK, 1)
+        self._set(_CORK, 1)
         try:
             yield
         finally:
-            with contextlib.suppress(OSError):
-                sock.setsockopt(socket.IPPROTO_TCP, _CORK, 0)
+            self._set(_CORK, 0)
 
     def be_patient(self, patience_s: float) -> None:
         """From now on let what comes in wait so long: more comes meanwhile, and those who act on it go first."""
@@ -237,9 +232,13 @@ class Connection:
 
     def _acknowledge(self) -> None:
         """At once: a broker that waits for it (Nagle) keeps the next message for up to 40 ms, and iotcore does wait."""
-        if self._watcher is not None and _QUICKACK is not None:
+        self._set(_QUICKACK, 1)
+
+    def _set(self, option: int | None, value: int) -> None:
+        """Options of TCP that a system may lack, and that a dying socket refuses."""
+        if self._watcher is not None and option is not None:
             with contextlib.suppress(OSError):
-                self._watcher.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
+                self._watcher.setsockopt(socket.IPPROTO_TCP, option, value)
 
     def _flush(self) -> None:
         """Whatever the socket did not take at once goes when it can."""
