@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from ampherd_charger_agent.service import STATE_EVERY_S
 from ampherd_core.bus import BrokerAddress, Inbound, MqttBus, Outbound, running
 from ampherd_core.messages import ChargerState, Event, Grant, GrantId, LinkHealth, ServiceStatus, Stamp
 from ampherd_core.phases import PhaseCount
@@ -359,6 +360,18 @@ async def test_a_smartevse_is_left_in_silence(broker: BrokerServer, tmp_path: Pa
         assert state.offer_a == 10.0
         assert b.device.registers[0x0002] == 100
         assert len(b.device.requests) <= 6, "two bursts at most"
+
+
+async def test_a_grant_that_changes_nothing_is_confirmed_at_once(broker: BrokerServer, tmp_path: Path) -> None:
+    """A new leader waits for it, and a SmartEVSE is read only every few seconds."""
+    async with bench(broker, tmp_path, DeviceServer(smartevse_v2(), "rtu"), "smartevse-v2") as b:
+        b.balancer.offer_a = 10.0
+        await b.balancer.until(lambda state: state.applied is not None, 20.0)
+        b.balancer.offer_a = None
+        told = await b.balancer.until(lambda state: state.link is LinkHealth.OK)
+        grant_id = await b.balancer.say(10.0)
+        state = await b.balancer.until(lambda state: state.applied == grant_id)
+        assert state.stamp.at_s - told.stamp.at_s < 0.9 * STATE_EVERY_S, "not only with the next repetition"
 
 
 async def test_without_a_place_it_says_what_to_set(broker: BrokerServer, tmp_path: Path) -> None:

@@ -32,6 +32,9 @@ STOPPING_S: Final = 8.0
 
 _CANCEL_AGAIN_S: Final = 1.0
 
+GRANTS_FIRST_S: Final = 0.02
+"""Reports and states wait this long after grants: broker and agents, on the same machine, have them to write now."""
+
 ALARM_EVERY_S: Final = 60.0
 """Who forges messages must not fill the list of events."""
 

@@ -12,7 +12,7 @@ from ampherd_core.clock import SESSION, boot_s, utc_now
 from ampherd_core.environment import Environment
 from ampherd_core.messages import ChargerState, Grant, GrantId, Reading
 from ampherd_core.policy import Policy
-from ampherd_core.service import Service
+from ampherd_core.service import GRANTS_FIRST_S, Service
 from ampherd_core.store import RedisStore
 from ampherd_core.topics import ANY, SETTINGS
 
@@ -34,9 +34,6 @@ TICK_S: Final = 0.25
 
 DECIDE_EVERY_S: Final = 1.0
 REPORT_EVERY_S: Final = 1.0
-GRANTS_FIRST_S: Final = 0.02
-"""A report waits this long, so that broker and agents have the processor while grants are under way."""
-
 KEEP_EVERY_S: Final = 15.0
 CAMPAIGN_EVERY_S: Final = 1.0
 

@@ -12,7 +12,7 @@ from ampherd_core.clock import SESSION, boot_s, utc_now
 from ampherd_core.environment import Environment
 from ampherd_core.messages import ChargerState, Grant, Severity
 from ampherd_core.policy import Charger, Policy
-from ampherd_core.service import Service
+from ampherd_core.service import GRANTS_FIRST_S, Service
 
 from ampherd_charger_agent.attendant import Attendant
 from ampherd_charger_agent.drivers import DRIVERS
@@ -25,9 +25,6 @@ from ampherd_charger_agent.slot import Slot
 
 STATE_EVERY_S: Final = 1.0
 """The state is repeated so often; grants echo its stamp, so a lease needs it."""
-
-GRANTS_FIRST_S: Final = 0.02
-"""After a grant the state waits this long: the other agents, on the same machine, have theirs to write now."""
 
 NEWS_A: Final = 0.5
 """A change of the drawn current worth telling at once, A."""
@@ -115,6 +112,7 @@ class AgentService(Service):
             self.wire.refuse(verdict, message.topic, f"grant {grant.id.epoch}/{grant.id.seq}: {verdict}")
             return
         self._attendant.decide()
+        self._changed.set()
 
     async def main(self) -> None:
         """Attend, and tell."""
