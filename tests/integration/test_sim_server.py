@@ -173,6 +173,7 @@ async def test_control_drives_cars_loads_and_faults() -> None:
         await until(lambda: live.site.grid_a[2] > 15, "the car charges")
         assert (await control(live, do="step", line="L2", current_a=15))["ok"]
         await until(lambda: live.site.grid_a[1] > 30, "the load is on")
+        await until(lambda: live.site.connection.excess[1].worst_a > 0, "the line is over its limit")
         assert (await control(live, do="truth"))["excess"]["connection"]["L2"]["worst_a"] > 0
 
         assert (await control(live, do="wallbox", charger="one", is_silent=True))["ok"]
