@@ -48,6 +48,14 @@ def taken_over() -> Bench:
     return bench.run(2)
 
 
+def unconfirmed() -> Bench:
+    """Granted its maximum, but the wallbox still offers less."""
+    bench = pair(5, Car("a", confirm_s=8), Car("b", is_connected=False)).run(1)
+    while bench.balancer.desks["a"].granted_a < 16:
+        bench.run(1)
+    return bench
+
+
 @pytest.mark.parametrize(
     ("code", "sentence", "story"),
     [
@@ -64,6 +72,7 @@ def taken_over() -> Bench:
         ("car-idle", "6 A stand ready", lambda: pair(2, Car("a", is_hungry=False), Car("b")).run(120)),
         ("car-idle", "others have its current", lambda: pair(5, Car("a", is_hungry=False), Car("b")).run(120)),
         ("rising", "On its way up to 10.0 A", lambda: pair().run(8)),
+        ("rising", "On its way up to 16.0 A", unconfirmed),
         ("connection-l1", "shared with the house and one other car", lambda: pair().run(60)),
         ("car-takes-less", "only 8.0 A are kept for it", lambda: pair(5, Car("a", most_a=7), Car("b")).run(120)),
         ("own-maximum", "at its maximum of 16 A", lambda: pair(5, Car("a"), Car("b", is_connected=False)).run(60)),

@@ -137,7 +137,8 @@ def _charging(balancer: Balancer, outcome: Outcome, desk: Desk, now_s: float) ->
     if balancer.debuts.shown == desk.id:
         lines = " and ".join(desk.lines)
         return Reason("first-start", f"Its first start: {desk.min_a:g} A until the meter has shown it on {lines}.")
-    if target_a - desk.granted_a > balancer.policy.timings.deadband_a:
+    standing_a = min(desk.granted_a, desk.book.confirmed_a or 0.0)
+    if target_a - standing_a > balancer.policy.timings.deadband_a:
         return Reason("rising", f"On its way up to {target_a:.1f} A.")
     code = outcome.target.limited_by.get(desk.id, OWN_MAXIMUM)
     if code != OWN_MAXIMUM:
