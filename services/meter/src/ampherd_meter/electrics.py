@@ -48,13 +48,15 @@ class Mains:
 def site_phases(sample: Sample, mains: Mains) -> SitePhases:
     """The phases on the site's lines, signed and guarded; raises RefusedError for what no home has."""
     _refuse_absurd(sample)
-    found = _delta(sample) if is_delta(sample, mains) else _star(sample, mains)
+    has_power = not is_delta(sample, mains)
+    seen = _meter_phases(sample, mains)
+    found = _star(seen, _margin_a(sample), mains.voltage_v) if has_power else _delta(sample)
     if any(phase is not None and max(map(abs, phase)) > MAX_PLAUSIBLE_A for phase in found):
         raise RefusedError(Count.ABSURD, "a phase power needs a current that no home connection carries")
     placed: dict[Line, PhaseSample] = {}
-    for line, phase, values in zip(mains.lines, found, _meter_phases(sample, mains), strict=False):
+    for line, phase, values in zip(mains.lines, found, seen, strict=False):
         if phase is not None and line in mains.site_lines:
-            placed[line] = _phase_sample(phase, values, has_power=not is_delta(sample, mains))
+            placed[line] = _phase_sample(phase, values, has_power=has_power)
     one, two, three = (placed.get(line) for line in LINES)
     return one, two, three
 
@@ -87,11 +89,8 @@ def _meter_phases(sample: Sample, mains: Mains) -> MeterPhases:
     return (replace(first, power_w=power_w), *sample.phases[1:])
 
 
-def _star(sample: Sample, mains: Mains) -> list[_Currents | None]:
-    margin_a = _margin_a(sample)
-    return [
-        _star_phase(values, margin_a, mains.voltage_v) if values else None for values in _meter_phases(sample, mains)
-    ]
+def _star(phases: MeterPhases, margin_a: float, nominal_v: float) -> list[_Currents | None]:
+    return [_star_phase(values, margin_a, nominal_v) if values else None for values in phases]
 
 
 def _star_phase(values: PhaseValues, margin_a: float, nominal_v: float) -> _Currents | None:
